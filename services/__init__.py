@@ -1,0 +1,1 @@
+"""The reward services, one folder each; no service imports another."""

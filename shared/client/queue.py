@@ -1,0 +1,196 @@
+"""A reward through the Redis queue: adds rollouts, waits where the queue is full, reads each result once.
+
+Adding is idempotent by rollout id, so after a lost connection everything that is still open is simply added again.
+What Redis has lost altogether (no append-only file) is thereby restored, and what it kept is not scored twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from pydantic import JsonValue, ValidationError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+
+from shared.client.base import DEFAULT_TIMEOUT_SECONDS, RewardClient
+from shared.errors import RewardProtocolError, RewardRejected, RewardUnavailable
+from shared.queue.broker import Broker, connect
+from shared.queue.messages import QueuedResult, QueuedRollout
+from shared.schemas import RewardInfo, Rollout, Score, ScoreFailure, ScoreRequest
+
+MAX_QUEUED_ROLLOUTS = 50_000
+"""A requester adds nothing while the stream holds this many; it waits."""
+ENQUEUE_BATCH = 256
+FULL_WAIT_SECONDS = 0.05
+RECONNECT_WAIT_SECONDS = 0.25
+MAX_RECONNECT_WAIT_SECONDS = 5.0
+RESTORE_INTERVAL_SECONDS = 15.0
+FORGET_TIMEOUT_SECONDS = 5.0
+INFO_TIMEOUT_SECONDS = 10.0
+
+
+class QueueRewardClient(RewardClient):
+    """The reward that reads from one queue."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        reward: str,
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        max_queued_rollouts: int = MAX_QUEUED_ROLLOUTS,
+    ) -> None:
+        self._broker = Broker(connect(redis_url), reward)
+        self._timeout_seconds = timeout_seconds
+        self._max_queued_rollouts = max_queued_rollouts
+
+    async def score(
+        self,
+        rollouts: Sequence[Rollout],
+        options: Mapping[str, JsonValue] | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> list[Score]:
+        """See `RewardClient.score`. Every rollout gets its score, in order; those not done in time are ``expired``."""
+        if not rollouts:
+            return []
+        checked = ScoreRequest.model_validate({"rollouts": rollouts, "options": options or {}})
+        request = _Request(
+            self._broker, checked, request_id or uuid.uuid4().hex, self._timeout_seconds, self._max_queued_rollouts
+        )
+        return await request.run()
+
+    async def info(self) -> RewardInfo:
+        """See `RewardClient.info`; `RewardUnavailable` where no process serves this reward at the moment."""
+        deadline = time.monotonic() + min(INFO_TIMEOUT_SECONDS, self._timeout_seconds)
+        reason = "no process serves this reward"
+        while time.monotonic() < deadline:
+            try:
+                info = await self._broker.reward_info()
+            except (RedisError, OSError) as error:
+                reason = f"Redis does not answer ({type(error).__name__})"
+                info = None
+            if info is not None:
+                return RewardInfo.model_validate_json(info)
+            await asyncio.sleep(RECONNECT_WAIT_SECONDS)
+        raise RewardUnavailable(reason)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._broker.aclose()
+
+
+class _Request:
+    """One call of `score`: two loops, one that adds and one that reads, over the same set of open rollouts."""
+
+    def __init__(
+        self, broker: Broker, request: ScoreRequest, trace: str, timeout_seconds: float, max_queued: int
+    ) -> None:
+        self._broker = broker
+        self._rollouts = request.rollouts
+        self._id = uuid.uuid4().hex
+        self._max_queued = max_queued
+        self._begun = time.monotonic()
+        self._deadline = self._begun + timeout_seconds
+        self._payloads = {
+            rollout.id: QueuedRollout(
+                request=self._id, rollout=rollout, options=request.options, trace=trace
+            ).model_dump_json()
+            for rollout in request.rollouts
+        }
+        self._scores: dict[str, Score] = {}
+        self._added = False
+        self._connection_lost = asyncio.Event()
+        self._trouble = "no scoring process answered"
+
+    async def run(self) -> list[Score]:
+        adding = asyncio.create_task(self._add())
+        reading = asyncio.create_task(self._read())
+        try:
+            done, _ = await asyncio.wait(
+                [adding, reading],
+                timeout=max(0.0, self._deadline - time.monotonic()),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                task.result()
+        finally:
+            adding.cancel()
+            reading.cancel()
+            await asyncio.gather(adding, reading, return_exceptions=True)
+            await asyncio.shield(self._forget())
+        if not self._added and not self._scores:
+            raise RewardUnavailable(f"nothing could be queued within the time allowed: {self._trouble}")
+        return [self._scores.get(rollout.id) or self._expired(rollout) for rollout in self._rollouts]
+
+    async def _add(self) -> None:
+        """Add what is open, waiting for room; then watch, and add again what Redis may have lost. Never ends."""
+        while True:
+            await self._until_done(self._add_open)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RESTORE_INTERVAL_SECONDS):
+                    await self._connection_lost.wait()
+            self._connection_lost.clear()
+
+    async def _add_open(self) -> None:
+        waiting = [(rollout.id, self._payloads[rollout.id]) for rollout in self._rollouts]
+        while waiting := [pair for pair in waiting if pair[0] not in self._scores]:
+            left_ms = max(1, round((self._deadline - time.monotonic()) * 1000))
+            added = await self._broker.enqueue(
+                self._id, waiting[:ENQUEUE_BATCH], max_length=self._max_queued, milliseconds_left=left_ms
+            )
+            self._added = self._added or added > 0
+            if added < len(waiting[:ENQUEUE_BATCH]):
+                self._trouble = "the queue is full"
+                await asyncio.sleep(FULL_WAIT_SECONDS)
+            waiting = waiting[added:]
+
+    async def _read(self) -> None:
+        """Read results until every rollout has one."""
+        self._position = "0"
+        while len(self._scores) < len(self._rollouts):
+            await self._until_done(self._read_some)
+
+    async def _read_some(self) -> None:
+        for entry, data in await self._broker.read_results(self._id, self._position, ENQUEUE_BATCH):
+            self._position = entry
+            try:
+                score = QueuedResult.model_validate_json(data).score
+            except ValidationError as error:
+                raise RewardProtocolError("a result in the queue breaks the contract") from error
+            if score.id in self._payloads:
+                self._scores.setdefault(score.id, score)
+
+    async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do one step; wait and repeat it while Redis is away."""
+        wait = RECONNECT_WAIT_SECONDS
+        while True:
+            try:
+                await step()
+            except (AuthenticationError, NoPermissionError) as error:
+                raise RewardRejected("Redis refuses the credentials of this URL", 401) from error
+            except (RedisError, OSError) as error:
+                self._trouble = f"Redis does not answer ({type(error).__name__})"
+                self._connection_lost.set()
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, MAX_RECONNECT_WAIT_SECONDS)
+            else:
+                return
+
+    async def _forget(self) -> None:
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(FORGET_TIMEOUT_SECONDS):
+                await self._broker.forget(self._id)
+
+    def _expired(self, rollout: Rollout) -> Score:
+        return Score(
+            id=rollout.id,
+            status="expired",
+            reward=None,
+            error=ScoreFailure(code="deadline_expired", detail=self._trouble, retryable=True),
+            version="unknown",
+            latency_seconds=time.monotonic() - self._begun,
+        )

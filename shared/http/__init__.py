@@ -1,0 +1,1 @@
+"""What stands between the network and a service: request ids, body limits, keys, and errors as problem documents."""

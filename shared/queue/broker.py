@@ -1,0 +1,223 @@
+"""The queue's steps as typed calls on one Redis connection pool; used by requesters and by scoring processes.
+
+Every call either did its work or raises a `redis.exceptions.RedisError`; none waits longer than the socket time-out.
+Each may be repeated after a lost connection without harm: adding is idempotent by rollout id, completing by entry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from shared.queue import scripts
+from shared.queue.keys import GROUP, QueueKeys
+
+DEAD_MAX_LENGTH = 10_000
+"""About how many dead letters are kept; the oldest leave first."""
+RESULT_MARGIN_MS = 600_000
+"""How long results outlive the deadline of their request."""
+ATTEMPTS_TTL_SECONDS = 86_400
+BLOCK_MS = 1_000
+"""Longest wait of one blocking read; far below the socket time-out."""
+SOCKET_TIMEOUT_SECONDS = 10.0
+
+Fields = dict[bytes, bytes]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of the rollouts stream, as read."""
+
+    id: str
+    deadline_ms: int
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """How one entry ends: its result for the requester and, where it was given up, its dead letter."""
+
+    entry: str
+    request: str | None
+    result_ttl_ms: int
+    result: str
+    dead_letter: str = ""
+
+
+def connect(url: str, max_connections: int = 64) -> Redis:
+    """A client with time limits on every socket operation. Nothing is sent until the first call."""
+    return Redis.from_url(
+        url,
+        max_connections=max_connections,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=5.0,
+        socket_keepalive=True,
+        health_check_interval=15,
+    )
+
+
+class Broker:
+    """One reward's queue."""
+
+    def __init__(self, redis: Redis, reward: str) -> None:
+        self.keys = QueueKeys(reward)
+        self._redis = redis
+        self._enqueue = redis.register_script(scripts.ENQUEUE)
+        self._complete = redis.register_script(scripts.COMPLETE)
+        self._renew = redis.register_script(scripts.RENEW)
+        self._release = redis.register_script(scripts.RELEASE)
+        self._prune = redis.register_script(scripts.PRUNE)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._redis.aclose()
+
+    async def ping(self) -> None:
+        """Raise unless Redis answers."""
+        await self._await(self._redis.ping())
+
+    # The requester's side
+
+    async def enqueue(
+        self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, milliseconds_left: int
+    ) -> int:
+        """Add (rollout id, payload) pairs in order, as many as there is room for.
+
+        Returns:
+            How many of them, from the first on, stand in the queue now or did before.
+        """
+        arguments: list[str | int] = [max_length, milliseconds_left, RESULT_MARGIN_MS]
+        for rollout_id, payload in payloads:
+            arguments += (rollout_id, payload)
+        keys = [self.keys.rollouts, self.keys.admitted(request)]
+        return int(await self._enqueue(keys=keys, args=arguments))
+
+    async def read_results(self, request: str, after: str, count: int) -> list[tuple[str, bytes]]:
+        """Wait a moment for results that came after the one given; (entry id, payload) pairs, maybe none."""
+        answer = await self._await(self._redis.xread({self.keys.results(request): after}, count=count, block=BLOCK_MS))
+        return [(entry.decode(), fields[b"data"]) for _, entries in _streams(answer) for entry, fields in entries]
+
+    async def forget(self, request: str) -> None:
+        """Remove what a request keeps in Redis. Its rollouts that have not begun are then expired, not scored."""
+        await self._await(self._redis.delete(self.keys.results(request), self.keys.admitted(request)))
+
+    async def reward_info(self) -> bytes | None:
+        """What the reward is, as JSON; None while no process serves it."""
+        return cast("bytes | None", await self._await(self._redis.get(self.keys.info)))
+
+    # The scoring side
+
+    async def ensure_group(self) -> None:
+        """Create the stream and its consumer group unless they exist."""
+        try:
+            await self._await(self._redis.xgroup_create(self.keys.rollouts, GROUP, id="0", mkstream=True))
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def read(self, consumer: str, count: int) -> list[Entry]:
+        """Wait a moment for up to ``count`` new entries and lease them to this consumer."""
+        answer = await self._await(
+            self._redis.xreadgroup(GROUP, consumer, {self.keys.rollouts: ">"}, count=count, block=BLOCK_MS)
+        )
+        return [_entry(entry, fields) for _, entries in _streams(answer) for entry, fields in entries]
+
+    async def take_over(self, consumer: str, idle_ms: int, count: int) -> list[Entry]:
+        """Lease up to ``count`` entries whose own consumer has been silent for ``idle_ms``."""
+        answer = await self._await(
+            self._redis.xautoclaim(self.keys.rollouts, GROUP, consumer, min_idle_time=idle_ms, count=count)
+        )
+        entries = cast("list[tuple[bytes | None, Fields | None]]", answer[1])
+        return [_entry(entry, fields) for entry, fields in entries if entry is not None and fields]
+
+    async def renew(self, consumer: str, entries: Sequence[str]) -> set[str]:
+        """Renew leases; returns the entries that another consumer holds or has completed."""
+        lost = await self._renew(keys=[self.keys.rollouts], args=[GROUP, consumer, *entries])
+        return {entry.decode() for entry in lost}
+
+    async def release(self, consumer: str, idle_ms: int) -> None:
+        """Let others take over at once what this consumer holds; where it holds nothing, remove it."""
+        await self._release(keys=[self.keys.rollouts], args=[GROUP, consumer, idle_ms])
+
+    async def complete(self, completions: Sequence[Completion]) -> int:
+        """Save results and acknowledge their entries, atomically; returns how many were still open."""
+        requests = sorted({completion.request for completion in completions if completion.request is not None})
+        index = {request: number for number, request in enumerate(requests, 1)}
+        arguments: list[str | int] = [GROUP, DEAD_MAX_LENGTH]
+        for completion in completions:
+            arguments += (
+                completion.entry,
+                0 if completion.request is None else index[completion.request],
+                completion.result_ttl_ms,
+                completion.result,
+                completion.dead_letter,
+            )
+        keys = [self.keys.rollouts, self.keys.attempts, self.keys.dead, *map(self.keys.results, requests)]
+        return int(await self._complete(keys=keys, args=arguments))
+
+    async def repetitions(self, entries: Sequence[str]) -> list[int]:
+        """How often each entry was tried again so far, the first try not counted."""
+        counts = await self._await(self._redis.hmget(self.keys.attempts, list(entries)))
+        return [int(count or 0) for count in counts]
+
+    async def count_repetition(self, entry: str) -> None:
+        """Note that an entry is about to be tried again."""
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hincrby(self.keys.attempts, entry, 1)
+            pipeline.expire(self.keys.attempts, ATTEMPTS_TTL_SECONDS)
+            await pipeline.execute()
+
+    async def alive(self, requests: Sequence[str]) -> tuple[dict[str, bool], int]:
+        """Whether somebody waits for each request still, and the time of Redis in milliseconds."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            for request in requests:
+                pipeline.exists(self.keys.admitted(request))
+            (seconds, microseconds), *found = await pipeline.execute()
+        now = int(seconds) * 1000 + int(microseconds) // 1000
+        return {request: bool(count) for request, count in zip(requests, found, strict=True)}, now
+
+    async def publish_info(self, info: str, ttl_seconds: int) -> None:
+        """Tell requesters what this reward is, for as long as somebody serves it."""
+        await self._await(self._redis.set(self.keys.info, info, ex=ttl_seconds))
+
+    async def state(self) -> tuple[int, float]:
+        """Length of the rollouts stream, and the age of its oldest entry in seconds (0 when it is empty)."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.xlen(self.keys.rollouts)
+            pipeline.xrange(self.keys.rollouts, count=1)
+            (seconds, _), length, oldest = await pipeline.execute()
+        age = max(0.0, int(seconds) - int(oldest[0][0].split(b"-")[0]) / 1000) if oldest else 0.0
+        return int(length), age
+
+    async def remove_idle_consumers(self, idle_ms: int) -> int:
+        """Forget consumers that hold nothing and have been silent; returns how many."""
+        return int(await self._prune(keys=[self.keys.rollouts], args=[GROUP, idle_ms]))
+
+    @staticmethod
+    async def _await(answer: Any) -> Any:
+        """redis-py types its commands as "an awaitable, or the value"; on the asyncio client they are awaitables."""
+        return await answer
+
+
+def _streams(answer: Any) -> list[tuple[bytes, list[tuple[bytes, Fields]]]]:
+    """Blocking reads answer None on time-out, a list under RESP2 and a dict of lists of lists under RESP3."""
+    if not answer:
+        return []
+    if isinstance(answer, dict):
+        return [(name, [pair for part in parts for pair in part]) for name, parts in answer.items()]
+    return cast("list[tuple[bytes, list[tuple[bytes, Fields]]]]", answer)
+
+
+def _entry(entry: bytes, fields: Fields) -> Entry:
+    deadline = fields.get(b"deadline", b"0")
+    return Entry(
+        id=entry.decode(),
+        deadline_ms=int(deadline) if deadline.isdigit() else 0,
+        data=fields.get(b"data", b""),
+    )

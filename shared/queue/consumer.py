@@ -1,0 +1,384 @@
+"""The queue door of a service: reads rollouts from Redis, feeds them to the batcher, saves their results.
+
+Five loops, each the only owner of its part:
+
+- *read* takes new entries, but only as many as the batcher has room for: a full service does not read.
+- *take over* claims entries whose process fell silent. A rollout that was in flight when a process died is tried again;
+  its last try runs alone, and only then does the count rise, so that a rollout that kills processes ends in the dead
+  letters while those that shared its batch do not.
+- *complete* saves results; while Redis is away it keeps them and goes on when Redis is back.
+- *renew* keeps the leases of all that is in work.
+- *report* publishes what the reward is, and the length and age of the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import socket
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+import structlog
+from pydantic import ValidationError
+from redis.exceptions import RedisError, ResponseError
+
+from shared.batching import MicroBatcher
+from shared.errors import InvalidRequest, Overloaded, ShuttingDown
+from shared.metrics import ServiceMetrics
+from shared.queue.broker import RESULT_MARGIN_MS, Broker, Completion, Entry
+from shared.queue.messages import DeadLetter, QueuedResult, QueuedRollout
+from shared.schemas import RewardInfo, Score, ScoreFailure
+from shared.scorer import Scorer
+
+log = structlog.get_logger(__name__)
+
+RECONNECT_WAIT_SECONDS = 0.25
+MAX_RECONNECT_WAIT_SECONDS = 5.0
+REPORT_INTERVAL_SECONDS = 5.0
+INFO_TTL_SECONDS = 30
+IDLE_CONSUMER_MS = 3_600_000
+MAX_RETRY_WAIT_SECONDS = 30.0
+COMPLETE_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
+    """How much one process takes from the queue, and how often it tries."""
+
+    max_in_work: int
+    max_attempts: int
+    lease_seconds: float
+    retry_wait_seconds: float
+
+
+@dataclasses.dataclass(slots=True, eq=False, kw_only=True)
+class InWork:
+    """An entry that this process holds a lease on."""
+
+    entry: Entry
+    message: QueuedRollout
+    read_at: float
+    expires_at: float
+    attempt: int = 1
+    score: asyncio.Future[Score] | None = None
+
+
+class QueueDoor:
+    """Connects one reward's queue to one batcher."""
+
+    def __init__(
+        self, broker: Broker, batcher: MicroBatcher, scorer: Scorer, limits: QueueLimits, metrics: ServiceMetrics
+    ) -> None:
+        self._broker = broker
+        self._batcher = batcher
+        self._scorer = scorer
+        self._limits = limits
+        self._metrics = metrics
+        self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._in_work: dict[str, InWork] = {}
+        self._room = asyncio.Event()
+        self._finished: asyncio.Queue[Completion] = asyncio.Queue()
+        self._last_tries: asyncio.Queue[InWork] = asyncio.Queue()
+        self._last_tries_open = 0
+        self._stopping = asyncio.Event()
+        self._readers: list[asyncio.Task[None]] = []
+        self._keepers: list[asyncio.Task[None]] = []
+        self._retries: set[asyncio.Task[None]] = set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether all loops run."""
+        tasks = [*self._readers, *self._keepers]
+        return bool(tasks) and not any(task.done() for task in tasks)
+
+    def start(self) -> None:
+        """Start all loops; Redis may come later."""
+        self._readers = [
+            asyncio.create_task(self._steadily("read", self._read)),
+            asyncio.create_task(self._steadily("take_over", self._take_over)),
+            asyncio.create_task(self._steadily("last_try", self._last_try)),
+        ]
+        self._keepers = [
+            asyncio.create_task(self._steadily("complete", self._complete)),
+            asyncio.create_task(self._steadily("renew", self._renew)),
+            asyncio.create_task(self._steadily("report", self._report)),
+        ]
+        for task in [*self._readers, *self._keepers]:
+            task.add_done_callback(_log_death)
+
+    async def stop_reading(self) -> None:
+        """Take nothing new. What is in work goes on."""
+        self._stopping.set()
+        for task in [*self._readers, *self._retries]:
+            task.cancel()
+        await asyncio.gather(*self._readers, *self._retries, return_exceptions=True)
+
+    async def close(self, timeout_seconds: float) -> None:
+        """Save the results that are there and hand all else to other processes. Call after the batcher drained."""
+        deadline = time.monotonic() + timeout_seconds
+        await asyncio.sleep(0)  # lets the futures that the batcher just resolved reach `_on_score`
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._finished.join()
+        for task in self._keepers:
+            task.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            idle_ms = round(self._limits.lease_seconds * 1000)
+            async with asyncio.timeout(max(1.0, deadline - time.monotonic())):
+                await self._broker.release(self._consumer, idle_ms)
+        await self._broker.aclose()
+
+    async def _steadily(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Run one step again and again; wait and go on when Redis is away."""
+        wait = RECONNECT_WAIT_SECONDS
+        while True:
+            try:
+                await step()
+                wait = RECONNECT_WAIT_SECONDS
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    log.error("queue_refused", loop=name, error=str(error), wait_seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, MAX_RECONNECT_WAIT_SECONDS)
+                with contextlib.suppress(RedisError, OSError):
+                    await self._broker.ensure_group()
+            except (RedisError, OSError) as error:
+                log.warning("queue_unavailable", loop=name, error_type=type(error).__name__, wait_seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, MAX_RECONNECT_WAIT_SECONDS)
+
+    # Reading
+
+    async def _read(self) -> None:
+        free = min(self._limits.max_in_work - len(self._in_work), self._batcher.room)
+        if free <= 0 or self._last_tries_open:
+            self._room.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await self._room.wait()
+            return
+        entries = await self._broker.read(self._consumer, free)
+        if entries:
+            await self._accept(entries, taken_over=False)
+
+    async def _take_over(self) -> None:
+        lease_ms = round(self._limits.lease_seconds * 1000)
+        free = self._limits.max_in_work - len(self._in_work)
+        entries = await self._broker.take_over(self._consumer, lease_ms, free) if free > 0 else []
+        entries = [entry for entry in entries if entry.id not in self._in_work]
+        if entries:
+            log.warning("took_over", count=len(entries))
+            self._metrics.queue_reclaimed_total.inc(len(entries))
+            await self._accept(entries, taken_over=True)
+        else:
+            await asyncio.sleep(self._limits.lease_seconds / 2)
+
+    async def _accept(self, entries: Sequence[Entry], *, taken_over: bool) -> None:
+        readable: list[tuple[Entry, QueuedRollout]] = []
+        for entry in entries:
+            try:
+                readable.append((entry, QueuedRollout.model_validate_json(entry.data)))
+            except ValidationError:
+                self._finish_unreadable(entry)
+        requests = sorted({message.request for _, message in readable})
+        alive, now_ms = await self._broker.alive(requests)
+        repeated = [0] * len(readable)
+        if taken_over and readable:
+            repeated = await self._broker.repetitions([entry.id for entry, _ in readable])
+        now = time.monotonic()
+        for (entry, message), repetitions in zip(readable, repeated, strict=True):
+            work = InWork(
+                entry=entry,
+                message=message,
+                read_at=now,
+                expires_at=now + (entry.deadline_ms - now_ms) / 1000,
+                attempt=1 + repetitions,
+            )
+            self._in_work[entry.id] = work
+            if not alive[message.request]:
+                self._expire(work, "nobody waits for this rollout any more")
+            elif work.expires_at <= now:
+                self._expire(work, "the deadline passed before scoring began")
+            elif taken_over:
+                await self._try_after_crash(work)
+            else:
+                self._admit(work)
+
+    async def _try_after_crash(self, work: InWork) -> None:
+        """The process that tried this rollout died: once more with others, or, where it is the last try, alone."""
+        if work.attempt >= self._limits.max_attempts:
+            self._give_up(work, _failure("attempts_exhausted", "every process that tried this rollout died"))
+        elif work.attempt + 1 == self._limits.max_attempts:
+            # The try is counted when its turn comes: until then it is not to blame if this process dies as well.
+            self._last_tries_open += 1
+            self._last_tries.put_nowait(work)
+        else:
+            work.attempt += 1
+            await self._broker.count_repetition(work.entry.id)
+            self._admit(work)
+
+    async def _last_try(self) -> None:
+        work = await self._last_tries.get()
+        try:
+            if work.entry.id in self._in_work:
+                work.attempt += 1
+                await self._broker.count_repetition(work.entry.id)
+                self._admit(work, alone=True)
+                if work.score is not None:
+                    await asyncio.wait([work.score])
+        finally:
+            self._last_tries_open -= 1
+            self._room.set()
+
+    def _admit(self, work: InWork, *, alone: bool = False) -> None:
+        message = work.message
+        log.debug("rollout_read", entry=work.entry.id, request_id=message.trace, attempt=work.attempt)
+        try:
+            self._scorer.check_options(message.options)
+            (work.score,) = self._batcher.admit(
+                [message.rollout], message.options, expires_at=work.expires_at, alone=alone
+            )
+        except InvalidRequest as error:
+            self._give_up(work, _failure(error.code, error.detail))
+        except (Overloaded, ShuttingDown):
+            self._try_later(work, self._limits.retry_wait_seconds, counts=False)
+        else:
+            work.score.add_done_callback(lambda score: self._on_score(work, score))
+
+    # Ending
+
+    def _on_score(self, work: InWork, future: asyncio.Future[Score]) -> None:
+        if future.cancelled() or work.entry.id not in self._in_work:
+            return
+        score = future.result()
+        failure = score.error
+        if score.status != "failed" or failure is None:
+            self._finish(work, score)
+        elif self._stopping.is_set() and failure.retryable:
+            pass  # stays leased to this process and is released by `close`: another process tries it
+        elif failure.retryable and work.attempt < self._limits.max_attempts:
+            wait = self._limits.retry_wait_seconds * 2 ** (work.attempt - 1)
+            self._try_later(work, min(wait, MAX_RETRY_WAIT_SECONDS), counts=True)
+        else:
+            self._give_up(work, failure)
+
+    def _try_later(self, work: InWork, wait_seconds: float, *, counts: bool) -> None:
+        task = asyncio.create_task(self._retry(work, wait_seconds, counts))
+        self._retries.add(task)
+        task.add_done_callback(self._retries.discard)
+
+    async def _retry(self, work: InWork, wait_seconds: float, counts: bool) -> None:
+        """Wait, then try once more. The lease is renewed meanwhile."""
+        await asyncio.sleep(wait_seconds)
+        if counts:
+            work.attempt += 1
+            with contextlib.suppress(RedisError, OSError):  # the count in Redis matters only if this process dies too
+                await self._broker.count_repetition(work.entry.id)
+        if work.entry.id in self._in_work:
+            self._admit(work)
+
+    def _expire(self, work: InWork, detail: str) -> None:
+        self._finish(work, self._without_reward(work, "expired", "deadline_expired", detail))
+
+    def _give_up(self, work: InWork, failure: ScoreFailure) -> None:
+        log.error("dead_letter", entry=work.entry.id, code=failure.code, request_id=work.message.trace)
+        score = self._without_reward(work, "failed", failure.code, failure.detail)
+        self._finish(work, score, dead_letter=self._dead_letter(work.entry, failure, work.attempt))
+
+    def _finish(self, work: InWork, score: Score, dead_letter: str = "") -> None:
+        self._metrics.observe_score(score, work.message.rollout, door="queue")
+        left_ms = max(0, round((work.expires_at - time.monotonic()) * 1000))
+        self._finished.put_nowait(
+            Completion(
+                entry=work.entry.id,
+                request=work.message.request,
+                result_ttl_ms=left_ms + RESULT_MARGIN_MS,
+                result=QueuedResult(score=score).model_dump_json(),
+                dead_letter=dead_letter,
+            )
+        )
+
+    def _finish_unreadable(self, entry: Entry) -> None:
+        """An entry that nobody of ours wrote has no requester that could be told: only a dead letter."""
+        log.error("dead_letter", entry=entry.id, code="unreadable_entry")
+        letter = self._dead_letter(entry, _failure("unreadable_entry", "the entry is not a queued rollout"), 1)
+        self._finished.put_nowait(
+            Completion(entry=entry.id, request=None, result_ttl_ms=0, result="", dead_letter=letter)
+        )
+
+    def _dead_letter(self, entry: Entry, failure: ScoreFailure, attempts: int) -> str:
+        self._metrics.dead_letter_total.inc()
+        return DeadLetter(
+            entry=entry.id,
+            data=entry.data.decode(errors="replace"),
+            error=failure,
+            attempts=attempts,
+            version=self._scorer.info().version,
+        ).model_dump_json()
+
+    async def _complete(self) -> None:
+        batch = [await self._finished.get()]
+        while len(batch) < COMPLETE_BATCH and not self._finished.empty():
+            batch.append(self._finished.get_nowait())
+        try:
+            await self._broker.complete(batch)
+        except (RedisError, OSError):
+            for completion in batch:  # nothing was saved, or it was and repeating it changes nothing
+                self._finished.put_nowait(completion)
+            raise
+        finally:
+            for _ in batch:
+                self._finished.task_done()
+        for completion in batch:
+            self._in_work.pop(completion.entry, None)
+        self._room.set()
+
+    # Keeping
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(self._limits.lease_seconds / 3)
+        held = list(self._in_work)
+        if not held:
+            return
+        for entry in await self._broker.renew(self._consumer, held):
+            work = self._in_work.pop(entry, None)
+            if work is not None and work.score is not None:
+                work.score.cancel()
+
+    async def _report(self) -> None:
+        try:
+            info: RewardInfo = self._scorer.info()
+            await self._broker.publish_info(info.model_dump_json(), INFO_TTL_SECONDS)
+            depth, oldest = await self._broker.state()
+            await self._broker.remove_idle_consumers(IDLE_CONSUMER_MS)
+            self._metrics.observe_queue(depth, oldest)
+        except (RedisError, OSError):
+            self._metrics.observe_queue(None, None)
+            raise
+        await asyncio.sleep(REPORT_INTERVAL_SECONDS)
+
+    def _without_reward(self, work: InWork, status: Literal["failed", "expired"], code: str, detail: str) -> Score:
+        return Score(
+            id=work.message.rollout.id,
+            status=status,
+            reward=None,
+            error=_failure(code, detail),
+            version=self._scorer.info().version,
+            latency_seconds=time.monotonic() - work.read_at,
+        )
+
+
+def _failure(code: str, detail: str) -> ScoreFailure:
+    """A failure that the queue has done all it can about: the requester need not send the rollout again."""
+    return ScoreFailure(code=code, detail=detail, retryable=False)
+
+
+def _log_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("queue_loop_died", exc_info=error)

@@ -1,0 +1,146 @@
+"""The contract of every reward: what is asked (`ScoreRequest`) and what is answered (`ScoreResponse`).
+
+The same models travel through the HTTP door and through the queue. ``reward`` is a finite number where ``status`` is
+``scored`` and null everywhere else: a failure has no reward, not a small one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+MAX_ID_CHARACTERS = 128
+MAX_ROLLOUTS_PER_REQUEST = 10_000
+MAX_METADATA_ENTRIES = 32
+
+
+def _is_finite(value: JsonValue) -> JsonValue:
+    """JSON has no NaN and no infinity; Python's parsers accept them, so they are looked for, at any depth."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, float) and not math.isfinite(part):
+            raise ValueError("NaN and infinity are not JSON")
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return value
+
+
+FiniteJson = Annotated[JsonValue, AfterValidator(_is_finite)]
+Status = Literal["scored", "failed", "expired"]
+Identifier = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
+
+
+class Contract(BaseModel):
+    """Base of all models of the contract: unknown fields are refused, NaN and infinity too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Rollout(Contract):
+    """One (prompt, completion) to be scored."""
+
+    id: Identifier = Field(description="Chosen by the caller; unique within its request.")
+    prompt: str = Field(min_length=1, description="What the policy was asked to write.")
+    completion: str = Field(description="What the policy wrote; may be empty.")
+    group: Identifier | None = Field(default=None, description="Rollouts of one prompt in one step share a group.")
+    metadata: dict[str, FiniteJson] = Field(default_factory=dict, max_length=MAX_METADATA_ENTRIES)
+
+
+class ScoreRequest(Contract):
+    """A batch of rollouts to be scored with one set of options."""
+
+    rollouts: list[Rollout] = Field(min_length=1, max_length=MAX_ROLLOUTS_PER_REQUEST)
+    options: dict[str, FiniteJson] = Field(
+        default_factory=dict, max_length=MAX_METADATA_ENTRIES, description="What a service takes, GET /v1/reward tells."
+    )
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        seen: set[str] = set()
+        for rollout in self.rollouts:
+            if rollout.id in seen:
+                raise ValueError(f"rollout id {rollout.id!r} stands twice")
+            seen.add(rollout.id)
+        return self
+
+
+class ScoreFailure(Contract):
+    """Why a rollout has no reward."""
+
+    code: str = Field(description="A stable word for programs, such as text_too_long or deadline_expired.")
+    detail: str = Field(description="A sentence for people.")
+    retryable: bool = Field(description="Whether the same rollout may be scored at another try.")
+
+
+class Usage(Contract):
+    """Tokens that scoring one rollout cost."""
+
+    prompt_tokens: int = Field(default=0, ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
+
+
+class Score(Contract):
+    """The typed outcome for one rollout."""
+
+    id: Identifier
+    status: Status
+    reward: float | None = Field(description="Finite where status is scored, else null. Its range: GET /v1/reward.")
+    verdict: Literal[0, 1] | None = None
+    components: dict[str, float] = Field(default_factory=dict)
+    reason: str | None = None
+    flags: list[str] = Field(default_factory=list)
+    error: ScoreFailure | None = Field(default=None, description="Set exactly where status is not scored.")
+    cached: bool = False
+    version: str = Field(description="What scored it: service, weights or principles, and their hash.")
+    usage: Usage | None = None
+    latency_seconds: float = Field(ge=0, description="From admission to outcome, waiting included.")
+
+    @model_validator(mode="after")
+    def _reward_only_when_scored(self) -> Self:
+        if (self.status == "scored") != (self.reward is not None):
+            raise ValueError("a scored rollout has a reward, and only a scored one")
+        if (self.status == "scored") == (self.error is not None):
+            raise ValueError("a rollout that is not scored has an error, and only such a one")
+        return self
+
+
+class RewardVersion(Contract):
+    """Which reward answered."""
+
+    name: str
+    version: str
+
+
+class ScoreResponse(Contract):
+    """The scores, in the order of the rollouts that were asked for."""
+
+    scores: list[Score]
+    reward: RewardVersion
+
+
+class RewardRange(Contract):
+    """The range of a reward; null where it has no bound."""
+
+    minimum: float | None
+    maximum: float | None
+
+
+class RewardInfo(Contract):
+    """What a reward is: its name, what scores at the moment, its range, and the options that it takes."""
+
+    name: str
+    version: str
+    range: RewardRange
+    description: str
+    options: dict[str, FiniteJson] = Field(default_factory=dict, description="JSON schema of each option.")
+
+
+class Health(Contract):
+    """The answer of /healthz and of a ready /readyz."""
+
+    status: Literal["ok"] = "ok"

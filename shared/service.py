@@ -1,0 +1,351 @@
+"""`create_app` makes a service of a scorer: both doors, health, metrics, keys, request ids and a drained shutdown.
+
+A service writes a `shared.scorer.Scorer` and its settings; everything else is here.
+
+    app = create_app(scorer, settings)
+    run_service(app, settings)
+
+Order at start: listen (so that /healthz answers), load the scorer, start the batcher, open the queue door, be ready.
+Order at SIGTERM: stop listening, finish the HTTP requests, stop reading the queue, drain the batcher, save the results,
+hand back what is left, close the scorer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, GCCollector, ProcessCollector, generate_latest
+from redis.exceptions import RedisError
+
+from shared.batching import BatchLimits, MicroBatcher, drop
+from shared.errors import InvalidRequest, NotReady, Problem
+from shared.http.auth import ApiKeys, bearer_scheme
+from shared.http.body import read_model
+from shared.http.problems import add_problem_handlers, problem_responses
+from shared.http.request_id import RequestIdMiddleware
+from shared.metrics import ServiceMetrics
+from shared.queue.broker import Broker, connect
+from shared.queue.consumer import QueueDoor, QueueLimits
+from shared.schemas import (
+    Health,
+    RewardInfo,
+    RewardVersion,
+    Score,
+    ScoreFailure,
+    ScoreRequest,
+    ScoreResponse,
+)
+from shared.scorer import Scorer
+from shared.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
+
+PREFETCH_BATCHES = 4
+"""How many batches of rollouts one process takes from the queue ahead of its scorer, so that replicas share fairly."""
+REDIS_CHECK_SECONDS = 2.0
+
+
+class Service:
+    """One scorer with its batcher and doors, from start to drained end. Owned by the application's lifespan."""
+
+    def __init__(self, scorer: Scorer, settings: ServiceSettings) -> None:
+        self.scorer = scorer
+        self.settings = settings
+        self.metrics = ServiceMetrics(scorer.info().name)
+        self.batcher = MicroBatcher(
+            scorer,
+            BatchLimits(
+                max_pending=settings.max_pending_rollouts,
+                max_batch_rollouts=settings.max_batch_rollouts,
+                max_batch_tokens=settings.max_batch_tokens,
+                max_padding_share=settings.max_padding_share,
+                max_concurrent_batches=settings.max_concurrent_batches,
+                score_timeout_seconds=settings.score_timeout_seconds,
+            ),
+            self.metrics,
+        )
+        self.failed = False
+        self.on_fatal: Callable[[], None] | None = None
+        self._broker: Broker | None = None
+        self._door: QueueDoor | None = None
+        self._loading: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Start loading in the background, so that health can be asked meanwhile."""
+        self._loading = asyncio.create_task(self._start(), name="start-service")
+
+    async def _start(self) -> None:
+        try:
+            await self.scorer.start()
+            self.batcher.start()
+            if self.settings.redis_url is not None:
+                self._broker = Broker(connect(self.settings.redis_url.get_secret_value()), self.scorer.info().name)
+                limits = QueueLimits(
+                    max_in_work=min(
+                        self.settings.max_pending_rollouts,
+                        PREFETCH_BATCHES * self.settings.max_batch_rollouts * self.settings.max_concurrent_batches,
+                    ),
+                    max_attempts=self.settings.max_attempts,
+                    lease_seconds=self.settings.lease_seconds,
+                    retry_wait_seconds=self.settings.retry_wait_seconds,
+                )
+                self._door = QueueDoor(self._broker, self.batcher, self.scorer, limits, self.metrics)
+                self._door.start()
+        except Exception as error:
+            self.failed = True
+            log.error("start_failed", exc_info=error)
+            if self.on_fatal is not None:
+                self.on_fatal()
+        else:
+            log.info("ready", reward=self.scorer.info().name, version=self.scorer.info().version)
+
+    async def end(self) -> None:
+        """Drain and close; see the order in the module's docstring."""
+        if self._loading is not None and not self._loading.done():
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+        begun = time.monotonic()
+        if self._door is not None:
+            await self._door.stop_reading()
+        await self.batcher.drain(self.settings.drain_timeout_seconds)
+        if self._door is not None:
+            left = self.settings.drain_timeout_seconds - (time.monotonic() - begun)
+            await self._door.close(max(1.0, left))
+        await self.scorer.close()
+        log.info("drained", seconds=round(time.monotonic() - begun, 3))
+
+    def check_alive(self) -> None:
+        """Raise `NotReady` where only a new process can help."""
+        if self.failed:
+            raise NotReady("the service could not start; its log says why")
+        if self._loading is None or not self._loading.done():
+            return
+        if not self.batcher.alive or (self._door is not None and not self._door.alive):
+            raise NotReady("a loop of this process has died; its log says why")
+
+    async def check_ready(self) -> None:
+        """Raise `NotReady` unless this process can score now and, where it has a queue, Redis answers."""
+        if self._loading is None or not self._loading.done():
+            raise NotReady("still loading")
+        self.check_alive()
+        await self.scorer.check()
+        if self._broker is not None:
+            try:
+                async with asyncio.timeout(REDIS_CHECK_SECONDS):
+                    await self._broker.ping()
+            except (RedisError, OSError, TimeoutError) as error:
+                raise NotReady("Redis does not answer") from error
+
+    async def score(self, request: ScoreRequest, gone: asyncio.Task[Any]) -> list[Score]:
+        """Score the rollouts of one HTTP request; drop them when ``gone`` ends first.
+
+        Raises:
+            NotReady: The scorer is not loaded yet.
+            InvalidRequest: More rollouts than this service takes at once, or options that it does not know.
+            Overloaded: There is no room for them now.
+        """
+        if self._loading is None or not self._loading.done():
+            raise NotReady("still loading")
+        most = self.settings.max_rollouts_per_request
+        if len(request.rollouts) > most:
+            raise InvalidRequest(f"{len(request.rollouts)} rollouts; this service takes at most {most} in a request")
+        self.scorer.check_options(request.options)
+        begun = time.monotonic()
+        expires_at = begun + self.settings.request_timeout_seconds
+        futures = self.batcher.admit(request.rollouts, request.options, expires_at=expires_at)
+        all_scored = asyncio.gather(*futures)
+        try:
+            await asyncio.wait(
+                [all_scored, gone],
+                timeout=self.settings.request_timeout_seconds + self.settings.score_timeout_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if gone.done():
+                return []
+            scores = [
+                future.result() if future.done() else self._too_late(rollout.id, begun)
+                for rollout, future in zip(request.rollouts, futures, strict=True)
+            ]
+        finally:
+            drop(futures)
+            with contextlib.suppress(asyncio.CancelledError):
+                await all_scored
+        for rollout, score in zip(request.rollouts, scores, strict=True):
+            self.metrics.observe_score(score, rollout, door="http")
+        return scores
+
+    def _too_late(self, rollout_id: str, begun: float) -> Score:
+        failure = ScoreFailure(code="deadline_expired", detail="not scored within the time allowed", retryable=True)
+        return Score(
+            id=rollout_id,
+            status="expired",
+            reward=None,
+            error=failure,
+            version=self.scorer.info().version,
+            latency_seconds=time.monotonic() - begun,
+        )
+
+
+def create_app(scorer: Scorer, settings: ServiceSettings, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """Make the application of one reward service.
+
+    Args:
+        scorer: What turns rollouts into outcomes. Nothing of it is called before the application starts, but `info`.
+        settings: The service's settings.
+        routers: Further routes of this service; they need a key like `/v1/score` does.
+
+    Returns:
+        The application; its `Service` is ``app.state.service``.
+    """
+    service = Service(scorer, settings)
+    keys = ApiKeys(settings.api_keys)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.begin()
+        try:
+            yield
+        finally:
+            await service.end()
+
+    def require_key(request: Request, _: Annotated[Any, Depends(bearer_scheme)]) -> None:
+        keys.check(request)
+
+    info = scorer.info()
+    app = FastAPI(
+        title=f"zhufu {info.name}",
+        description=info.description,
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.add_middleware(RequestIdMiddleware)
+    add_problem_handlers(app)
+    app.include_router(_open_routes(service))
+    app.include_router(_score_routes(service), dependencies=[Depends(require_key)])
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(require_key)])
+    _declare_schemas(app)
+    return app
+
+
+def _open_routes(service: Service) -> APIRouter:
+    """Routes that need no key."""
+    router = APIRouter()
+
+    @router.get("/healthz", response_model=Health, responses=problem_responses(503))
+    async def healthz() -> Health:
+        """Whether this process lives; a failure asks for a new process."""
+        service.check_alive()
+        return Health()
+
+    @router.get("/readyz", response_model=Health, responses=problem_responses(503))
+    async def readyz() -> Health:
+        """Whether this process can score now: the model is loaded, and Redis answers where there is a queue."""
+        await service.check_ready()
+        return Health()
+
+    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def metrics() -> Response:
+        """All metrics in the Prometheus text format."""
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _score_routes(service: Service) -> APIRouter:
+    router = APIRouter()
+    body = {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ScoreRequest"}}},
+    }
+
+    @router.post(
+        "/v1/score",
+        response_model=ScoreResponse,
+        responses=problem_responses(400, 401, 413, 415, 422, 429, 503),
+        openapi_extra={"requestBody": body},
+    )
+    async def score(request: Request) -> Response:
+        """Score rollouts; the answer holds one score for each, in order, also where some of them failed."""
+        asked = await read_model(request, ScoreRequest, service.settings.max_body_bytes)
+        gone = asyncio.create_task(_disconnected(request))
+        try:
+            scores = await service.score(asked, gone)
+        finally:
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+        info = service.scorer.info()
+        answer = ScoreResponse(scores=scores, reward=RewardVersion(name=info.name, version=info.version))
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+    @router.get("/v1/reward", response_model=RewardInfo, responses=problem_responses(401))
+    async def reward() -> RewardInfo:
+        """What this reward is: name, version, range and options."""
+        return service.scorer.info()
+
+    return router
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the caller has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _declare_schemas(app: FastAPI) -> None:
+    """Put the models that routes parse and render themselves into /openapi.json, too."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = generate()
+            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+            for model in (ScoreRequest, Problem):
+                declared = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(declared.pop("$defs", {}))
+                schemas[model.__name__] = declared
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def run_service(app: FastAPI, settings: ServiceSettings) -> int:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Returns:
+        The exit status of the process: 0, or 1 where the service could not start.
+    """
+    service: Service = app.state.service
+    ProcessCollector(registry=service.metrics.registry)
+    GCCollector(registry=service.metrics.registry)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, round(settings.drain_timeout_seconds)),
+        )
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    service.on_fatal = stop
+    server.run()
+    return 1 if service.failed or not server.started else 0

@@ -1,0 +1,93 @@
+"""The settings that all services share; each service adds its own in its ``settings.py``.
+
+Every variable can be given for one service (``ZHUFU_REWARD_MODEL_REDIS_URL``) or for all (``ZHUFU_REDIS_URL``); the
+narrower one wins. Bad values are refused at start-up. No secret has a default.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, AliasGenerator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.logging import LogFormat, LogLevel
+from shared.schemas import MAX_ROLLOUTS_PER_REQUEST
+
+
+def service_config(service: str) -> SettingsConfigDict:
+    """The pydantic-settings configuration of one service; its own prefix is ``ZHUFU_<SERVICE>_``."""
+
+    def names(field: str) -> AliasChoices:
+        return AliasChoices(field, f"ZHUFU_{service.upper()}_{field.upper()}", f"ZHUFU_{field.upper()}")
+
+    return SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        alias_generator=AliasGenerator(validation_alias=names),
+    )
+
+
+class ServiceSettings(BaseSettings):
+    """What every service can be told."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on; another than loopback needs API keys.")
+    port: int = Field(default=8000, ge=0, le=65535)
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Accepted keys, separated by commas; several at once so that keys can be rotated."
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, description="Redis of the queue; without it, HTTP is the only door."
+    )
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "auto"
+
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    max_rollouts_per_request: int = Field(default=MAX_ROLLOUTS_PER_REQUEST, ge=1, le=MAX_ROLLOUTS_PER_REQUEST)
+    max_pending_rollouts: int = Field(default=2 * MAX_ROLLOUTS_PER_REQUEST, ge=1)
+    max_batch_rollouts: int = Field(default=64, ge=1)
+    max_batch_tokens: int = Field(default=16_384, ge=1)
+    max_padding_share: float = Field(default=0.15, ge=0, lt=1, description="Most padding in a batch, as a share of it.")
+    max_concurrent_batches: int = Field(default=1, ge=1)
+    max_attempts: int = Field(default=3, ge=1, description="Tries before a rollout of the queue is given up.")
+
+    request_timeout_seconds: float = Field(default=300.0, gt=0, description="A rollout not begun by then is expired.")
+    score_timeout_seconds: float = Field(default=120.0, gt=0, description="Longest time for one batch.")
+    lease_seconds: float = Field(default=30.0, gt=0, description="After this silence another process takes over.")
+    retry_wait_seconds: float = Field(default=0.5, ge=0, description="Wait before the second try; doubles each time.")
+    drain_timeout_seconds: float = Field(default=30.0, gt=0, description="Longest time to finish work after SIGTERM.")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(key.strip() for key in value.split(",") if key.strip())
+        return value
+
+    @field_validator("redis_url", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if not is_loopback(self.host) and not self.api_keys:
+            raise ValueError(f"refusing to listen on {self.host} without an API key: set ZHUFU_API_KEYS")
+        if any(len(key.get_secret_value()) < 8 for key in self.api_keys):
+            raise ValueError("an API key has fewer than 8 characters")
+        if self.max_rollouts_per_request > self.max_pending_rollouts:
+            raise ValueError("max_rollouts_per_request is more than max_pending_rollouts can ever hold")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
