@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import math
@@ -63,10 +64,7 @@ class Work:
 
 
 class MicroBatcher:
-    """Feeds one scorer from any number of callers.
-
-    Use as an asynchronous context manager, or call `start` and `drain`. Not thread-safe: one event loop owns it.
-    """
+    """Feeds one scorer from any number of callers, from `start` to `drain`. Not thread-safe: one event loop owns it."""
 
     def __init__(self, scorer: Scorer, limits: BatchLimits, metrics: ServiceMetrics) -> None:
         self._scorer = scorer
@@ -150,8 +148,12 @@ class MicroBatcher:
                 work.cost = max(1, self._scorer.cost(rollout))
             except TextTooLong as error:
                 self._resolve_failed(work, error.code, error.detail, retryable=False)
+            except Exception as error:  # noqa: BLE001 - as when scoring: it fails this rollout and none beside it
+                self._resolve_raised(work, error)
             else:
-                self._pending[next(self._numbers)] = work
+                number = next(self._numbers)
+                self._pending[number] = work
+                work.score.add_done_callback(functools.partial(self._on_resolved, number))
         self._wake.set()
         return futures
 
@@ -210,13 +212,13 @@ class MicroBatcher:
         else:
             alike = [entry for entry in window if entry[1].options_key == head.options_key and not entry[1].alone]
             chosen = nearest_in_length(alike, self._limits)
-        for number, _ in chosen:
-            del self._pending[number]
         batch = [work for _, work in chosen]
         for work in batch:
             self._metrics.queue_wait_seconds.observe(now - work.admitted_at)
         self._metrics.batch_size.observe(len(batch))
         self._metrics.batch_tokens.observe(len(batch) * max(work.cost for work in batch))
+        for number, _ in chosen:  # last: whatever raised above left them where `_on_loop_end` finds them
+            del self._pending[number]
         return batch
 
     async def _score_batch(self, batch: list[Work]) -> None:
@@ -257,36 +259,45 @@ class MicroBatcher:
             await self._score(batch[:middle])
             await self._score(batch[middle:])
             return
-        log.error("scorer_raised", rollout_id=batch[0].rollout.id, exc_info=error)
-        if isinstance(error, ZhufuError):
-            self._resolve_failed(batch[0], error.code, error.detail, retryable=error.retryable)
-        else:
-            detail = "the scorer ended with an unexpected error; the log of the service has it"
-            self._resolve_failed(batch[0], "scorer_error", detail, retryable=True)
+        self._resolve_raised(batch[0], error)
 
     def _resolve(self, work: Work, outcome: Outcome) -> None:
         if isinstance(outcome, ScoringFailed):
             self._resolve_failed(work, outcome.failure_code, outcome.detail, retryable=outcome.may_retry)
             return
-        values = (outcome.reward, *outcome.components.values())
-        if not all(map(math.isfinite, values)):
-            detail = "the scorer computed a reward or component that is not a finite number"
-            self._resolve_failed(work, "non_finite_reward", detail, retryable=False)
-            return
-        score = Score(
-            id=work.rollout.id,
-            status="scored",
-            reward=outcome.reward,
-            verdict=outcome.verdict,
-            components=dict(outcome.components),
-            reason=outcome.reason,
-            flags=list(outcome.flags),
-            cached=outcome.cached,
-            version=outcome.version or self._scorer.info().version,
-            usage=outcome.usage,
-            latency_seconds=time.monotonic() - work.admitted_at,
-        )
-        self._set(work, score)
+        try:
+            values = (outcome.reward, *outcome.components.values())
+            if not all(map(math.isfinite, values)):
+                detail = "the scorer computed a reward or component that is not a finite number"
+                self._resolve_failed(work, "non_finite_reward", detail, retryable=False)
+                return
+            score = Score(
+                id=work.rollout.id,
+                status="scored",
+                reward=outcome.reward,
+                verdict=outcome.verdict,
+                components=dict(outcome.components),
+                reason=outcome.reason,
+                flags=list(outcome.flags),
+                cached=outcome.cached,
+                version=outcome.version or self._scorer.info().version,
+                usage=outcome.usage,
+                latency_seconds=time.monotonic() - work.admitted_at,
+            )
+        except Exception as error:  # a verdict of 2, a reward of None: it fails this rollout only
+            log.error("invalid_outcome", rollout_id=work.rollout.id, exc_info=error)
+            detail = "the scorer's outcome is not what the contract allows; the log of the service has it"
+            self._resolve_failed(work, "invalid_outcome", detail, retryable=False)
+        else:
+            self._set(work, score)
+
+    def _resolve_raised(self, work: Work, error: Exception) -> None:
+        log.error("scorer_raised", rollout_id=work.rollout.id, exc_info=error)
+        if isinstance(error, ZhufuError):
+            self._resolve_failed(work, error.code, error.detail, retryable=error.retryable)
+        else:
+            detail = "the scorer ended with an unexpected error; the log of the service has it"
+            self._resolve_failed(work, "scorer_error", detail, retryable=True)
 
     def _resolve_expired(self, work: Work) -> None:
         failure = ScoreFailure(
@@ -295,6 +306,8 @@ class MicroBatcher:
         self._resolve_without_reward(work, "expired", failure)
 
     def _resolve_failed(self, work: Work, code: str, detail: str, *, retryable: bool) -> None:
+        # The detail may quote what a model wrote; a failure that cannot be told would leave callers waiting.
+        code, detail = (text.encode(errors="replace").decode() for text in (code, detail))
         self._resolve_without_reward(work, "failed", ScoreFailure(code=code, detail=detail, retryable=retryable))
 
     def _resolve_without_reward(self, work: Work, status: Literal["failed", "expired"], failure: ScoreFailure) -> None:
@@ -318,6 +331,10 @@ class MicroBatcher:
         for work in self._pending.values():
             self._resolve_failed(work, code, detail, retryable=True)
         self._pending.clear()
+
+    def _on_resolved(self, number: int, _: asyncio.Future[Score]) -> None:
+        """A rollout that was dropped gives its place free at once, not only when its turn would have come."""
+        self._pending.pop(number, None)
 
     def _on_batch_end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -24,12 +24,15 @@ WINDOW = 1000
 WINDOW_MINIMUM = 50
 """Below this many, correlation and duplicates are not shown: they would be noise."""
 
+LEAST_SPREAD = 1e-10
+"""Below this share of the mean square, a variance is rounding, and a correlation with it has no meaning."""
+
 
 class ServiceMetrics:
     """Declares all metrics of a service; the prefix of every name is ``zhufu_``."""
 
-    def __init__(self, reward: str) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, reward: str, registry: CollectorRegistry) -> None:
+        self.registry = registry
         self._reward = reward
         self._scores = Counter(
             "zhufu_score_requests",
@@ -147,13 +150,14 @@ class RewardWindow:
         if count < WINDOW_MINIMUM:
             return None
         x, y, xx, yy, xy = self._sums
-        spread = (count * xx - x * x) * (count * yy - y * y)
-        if spread <= 1e-9:
-            return None
-        return max(-1.0, min(1.0, (count * xy - x * y) / math.sqrt(spread)))
+        x_spread, y_spread = count * xx - x * x, count * yy - y * y
+        if not (x_spread > LEAST_SPREAD * count * xx and y_spread > LEAST_SPREAD * count * yy):
+            return None  # one of them is constant, and what is left of it is rounding
+        correlation = (count * xy - x * y) / math.sqrt(x_spread * y_spread)
+        return max(-1.0, min(1.0, correlation)) if math.isfinite(correlation) else None
 
     def duplicate_ratio(self) -> float | None:
-        """Share of completions that stand more than once, 0 when all differ; None when the window is too small."""
+        """Share of completions that repeat another, 0 when all differ; None when the window is too small."""
         count = len(self._items)
         return None if count < WINDOW_MINIMUM else 1.0 - len(self._seen) / count
 

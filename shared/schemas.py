@@ -16,6 +16,15 @@ MAX_ROLLOUTS_PER_REQUEST = 10_000
 MAX_METADATA_ENTRIES = 32
 
 
+def _is_text(value: str) -> str:
+    """A Python string may hold lone surrogates (``json.loads`` makes them); as UTF-8 they could not be sent on."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("lone surrogates are not text") from None
+    return value
+
+
 def _is_finite(value: JsonValue) -> JsonValue:
     """JSON has no NaN and no infinity; Python's parsers accept them, so they are looked for, at any depth."""
     waiting = [value]
@@ -23,16 +32,19 @@ def _is_finite(value: JsonValue) -> JsonValue:
         part = waiting.pop()
         if isinstance(part, float) and not math.isfinite(part):
             raise ValueError("NaN and infinity are not JSON")
-        if isinstance(part, dict):
-            waiting += part.values()
+        if isinstance(part, str):
+            _is_text(part)
+        elif isinstance(part, dict):
+            waiting += [*part, *part.values()]
         elif isinstance(part, list):
             waiting += part
     return value
 
 
+Text = Annotated[str, AfterValidator(_is_text)]
 FiniteJson = Annotated[JsonValue, AfterValidator(_is_finite)]
 Status = Literal["scored", "failed", "expired"]
-Identifier = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
+Identifier = Annotated[Text, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
 
 
 class Contract(BaseModel):
@@ -45,17 +57,17 @@ class Rollout(Contract):
     """One (prompt, completion) to be scored."""
 
     id: Identifier = Field(description="Chosen by the caller; unique within its request.")
-    prompt: str = Field(min_length=1, description="What the policy was asked to write.")
-    completion: str = Field(description="What the policy wrote; may be empty.")
+    prompt: Text = Field(min_length=1, description="What the policy was asked to write.")
+    completion: Text = Field(description="What the policy wrote; may be empty.")
     group: Identifier | None = Field(default=None, description="Rollouts of one prompt in one step share a group.")
-    metadata: dict[str, FiniteJson] = Field(default_factory=dict, max_length=MAX_METADATA_ENTRIES)
+    metadata: dict[Text, FiniteJson] = Field(default_factory=dict, max_length=MAX_METADATA_ENTRIES)
 
 
 class ScoreRequest(Contract):
     """A batch of rollouts to be scored with one set of options."""
 
     rollouts: list[Rollout] = Field(min_length=1, max_length=MAX_ROLLOUTS_PER_REQUEST)
-    options: dict[str, FiniteJson] = Field(
+    options: dict[Text, FiniteJson] = Field(
         default_factory=dict, max_length=MAX_METADATA_ENTRIES, description="What a service takes, GET /v1/reward tells."
     )
 
@@ -72,8 +84,8 @@ class ScoreRequest(Contract):
 class ScoreFailure(Contract):
     """Why a rollout has no reward."""
 
-    code: str = Field(description="A stable word for programs, such as text_too_long or deadline_expired.")
-    detail: str = Field(description="A sentence for people.")
+    code: Text = Field(description="A stable word for programs, such as text_too_long or deadline_expired.")
+    detail: Text = Field(description="A sentence for people.")
     retryable: bool = Field(description="Whether the same rollout may be scored at another try.")
 
 
@@ -91,12 +103,12 @@ class Score(Contract):
     status: Status
     reward: float | None = Field(description="Finite where status is scored, else null. Its range: GET /v1/reward.")
     verdict: Literal[0, 1] | None = None
-    components: dict[str, float] = Field(default_factory=dict)
-    reason: str | None = None
-    flags: list[str] = Field(default_factory=list)
+    components: dict[Text, float] = Field(default_factory=dict)
+    reason: Text | None = None
+    flags: list[Text] = Field(default_factory=list)
     error: ScoreFailure | None = Field(default=None, description="Set exactly where status is not scored.")
     cached: bool = False
-    version: str = Field(description="What scored it: service, weights or principles, and their hash.")
+    version: Text = Field(description="What scored it: service, weights or principles, and their hash.")
     usage: Usage | None = None
     latency_seconds: float = Field(ge=0, description="From admission to outcome, waiting included.")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ import structlog
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, GCCollector, ProcessCollector, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 from redis.exceptions import RedisError
 
 from shared.batching import BatchLimits, MicroBatcher, drop
@@ -56,10 +57,10 @@ REDIS_CHECK_SECONDS = 2.0
 class Service:
     """One scorer with its batcher and doors, from start to drained end. Owned by the application's lifespan."""
 
-    def __init__(self, scorer: Scorer, settings: ServiceSettings) -> None:
+    def __init__(self, scorer: Scorer, settings: ServiceSettings, registry: CollectorRegistry) -> None:
         self.scorer = scorer
         self.settings = settings
-        self.metrics = ServiceMetrics(scorer.info().name)
+        self.metrics = ServiceMetrics(scorer.info().name, registry)
         self.batcher = MicroBatcher(
             scorer,
             BatchLimits(
@@ -194,18 +195,24 @@ class Service:
         )
 
 
-def create_app(scorer: Scorer, settings: ServiceSettings, routers: Sequence[APIRouter] = ()) -> FastAPI:
+def create_app(
+    scorer: Scorer,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter] = (),
+    registry: CollectorRegistry | None = None,
+) -> FastAPI:
     """Make the application of one reward service.
 
     Args:
         scorer: What turns rollouts into outcomes. Nothing of it is called before the application starts, but `info`.
         settings: The service's settings.
         routers: Further routes of this service; they need a key like `/v1/score` does.
+        registry: Where metrics are declared; a service with metrics of its own declares them there first.
 
     Returns:
         The application; its `Service` is ``app.state.service``.
     """
-    service = Service(scorer, settings)
+    service = Service(scorer, settings, registry or CollectorRegistry())
     keys = ApiKeys(settings.api_keys)
 
     @contextlib.asynccontextmanager
@@ -343,9 +350,12 @@ def run_service(app: FastAPI, settings: ServiceSettings) -> int:
         )
     )
 
-    def stop() -> None:
+    def stop(*_: object) -> None:
         server.should_exit = True
 
     service.on_fatal = stop
+    # Once drained, uvicorn raises the signal that ended it again; by default that would end the process as killed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     server.run()
     return 1 if service.failed or not server.started else 0

@@ -20,13 +20,15 @@ def service_config(service: str) -> SettingsConfigDict:
     """The pydantic-settings configuration of one service; its own prefix is ``ZHUFU_<SERVICE>_``."""
 
     def names(field: str) -> AliasChoices:
-        return AliasChoices(field, f"ZHUFU_{service.upper()}_{field.upper()}", f"ZHUFU_{field.upper()}")
+        return AliasChoices(f"ZHUFU_{service.upper()}_{field.upper()}", f"ZHUFU_{field.upper()}")
 
     return SettingsConfigDict(
         frozen=True,
         extra="ignore",
         hide_input_in_errors=True,
+        allow_inf_nan=False,
         populate_by_name=True,
+        env_prefix="ZHUFU_",  # else populate_by_name would also read HOST, PORT and REDIS_URL, whoever set them
         alias_generator=AliasGenerator(validation_alias=names),
     )
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
-from shared.errors import InvalidUrl
-from shared.schemas import RewardInfo, Rollout, Score
+from shared.errors import InvalidRequest, InvalidUrl
+from shared.schemas import RewardInfo, Rollout, Score, ScoreRequest
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
 """How long one call of `RewardClient.score` waits at most, outages of the service included."""
@@ -40,8 +40,9 @@ class RewardClient(abc.ABC):
         try:
             parts = urllib.parse.urlsplit(url)
             _ = parts.port
-        except ValueError as error:
-            raise InvalidUrl(f"not the URL of a reward: {error}") from error
+        except ValueError:
+            # What Python says of it may repeat a part of a password with a "/" in it.
+            raise InvalidUrl("not the URL of a reward: its host or port cannot be read") from None
         if parts.scheme in {"http", "https"} and parts.hostname:
             return HttpRewardClient(url, api_key=api_key, timeout_seconds=timeout_seconds)
         if parts.scheme in {"redis", "rediss"} and parts.hostname:
@@ -50,7 +51,10 @@ class RewardClient(abc.ABC):
             if not reward:
                 raise InvalidUrl("a queue's URL names its reward: redis://host:6379/0?reward=NAME")
             rest = urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(query)))
-            return QueueRewardClient(rest, reward, timeout_seconds=timeout_seconds)
+            try:
+                return QueueRewardClient(rest, reward, timeout_seconds=timeout_seconds)
+            except ValueError as error:
+                raise InvalidUrl("not the URL of a Redis server: one of its parameters cannot be read") from error
         raise InvalidUrl("a reward's URL starts with http://, https://, redis:// or rediss://")
 
     @abc.abstractmethod
@@ -69,6 +73,7 @@ class RewardClient(abc.ABC):
             request_id: Carried along and logged by the service; made when not given.
 
         Raises:
+            shared.errors.InvalidRequest: Ids stand twice, an option is not JSON, or the request id is no header value.
             shared.errors.RewardUnavailable: Nothing could be sent or received within the time allowed. (What was sent
                 but not scored in time is not an error: its score has the status ``expired``.)
             shared.errors.RewardRejected: The service refused the request for good: a wrong key, an unknown option.
@@ -90,3 +95,29 @@ class RewardClient(abc.ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def check_request(
+    rollouts: Sequence[Rollout], options: Mapping[str, JsonValue] | None, request_id: str | None
+) -> dict[str, JsonValue]:
+    """Refuse what every service would refuse, before anything is sent, however the rollouts are then split.
+
+    Returns:
+        The options, checked.
+
+    Raises:
+        shared.errors.InvalidRequest: Ids stand twice, an option is not JSON, or the request id is no header value.
+    """
+    if len({rollout.id for rollout in rollouts}) < len(rollouts):
+        raise InvalidRequest("the ids of the rollouts of one request must differ")
+    if request_id is not None and not is_header_value(request_id):
+        raise InvalidRequest("a request id is of printable ASCII characters")
+    try:
+        return ScoreRequest.model_validate({"rollouts": rollouts[:1], "options": options or {}}).options
+    except ValidationError as error:
+        raise InvalidRequest(f"the options are not JSON: {error.errors()[0]['msg']}") from error
+
+
+def is_header_value(text: str) -> bool:
+    """Whether HTTP can carry a text in a header as it is."""
+    return text.isascii() and text.isprintable()

@@ -13,8 +13,8 @@ import httpx
 import stamina
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from shared.client.base import DEFAULT_TIMEOUT_SECONDS, RewardClient
-from shared.errors import Problem, RewardProtocolError, RewardRejected, RewardUnavailable
+from shared.client.base import DEFAULT_TIMEOUT_SECONDS, RewardClient, check_request, is_header_value
+from shared.errors import InvalidRequest, InvalidUrl, Problem, RewardProtocolError, RewardRejected, RewardUnavailable
 from shared.schemas import RewardInfo, Rollout, Score, ScoreRequest, ScoreResponse
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -47,7 +47,14 @@ class HttpRewardClient(RewardClient):
     def __init__(
         self, url: str, *, api_key: str | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     ) -> None:
+        try:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise InvalidUrl("not the URL of a reward: its host or port cannot be read") from error
+        if api_key is not None and not is_header_value(api_key):
+            raise InvalidRequest("an API key is of printable ASCII characters")
         self._url = url.rstrip("/")
+        self._name = f"{parts.scheme}://{parts.netloc.decode()}{parts.path}"  # for errors: without credentials
         self._timeout_seconds = timeout_seconds
         self._limit = asyncio.Semaphore(CONCURRENT_REQUESTS)
         self._http = httpx.AsyncClient(
@@ -66,13 +73,16 @@ class HttpRewardClient(RewardClient):
         request_id: str | None = None,
     ) -> list[Score]:
         """See `RewardClient.score`."""
+        if not rollouts:
+            return []
+        checked = check_request(rollouts, options, request_id)
         trace = request_id or uuid.uuid4().hex
         deadline = time.monotonic() + self._timeout_seconds
         parts = split(rollouts)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._score_part(part, options or {}, f"{trace}/{number}", deadline))
+                    group.create_task(self._score_part(part, checked, f"{trace}/{number}", deadline))
                     for number, part in enumerate(parts)
                 ]
         except BaseExceptionGroup as errors:
@@ -86,7 +96,7 @@ class HttpRewardClient(RewardClient):
         async def ask() -> httpx.Response:
             return await self._http.get(f"{self._url}/v1/reward", timeout=seconds)
 
-        return _parse(await self._send(ask, time.monotonic() + seconds), RewardInfo)
+        return self._parse(await self._send(ask, time.monotonic() + seconds), RewardInfo)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -103,23 +113,30 @@ class HttpRewardClient(RewardClient):
             timeout = httpx.Timeout(left, connect=min(left, CONNECT_TIMEOUT_SECONDS))
             return await self._http.post(f"{self._url}/v1/score", content=body, headers=headers, timeout=timeout)
 
-        async with self._limit:
-            answer = _parse(await self._send(ask, deadline), ScoreResponse)
+        answer = self._parse(await self._send(ask, deadline), ScoreResponse)
         if [score.id for score in answer.scores] != [rollout.id for rollout in rollouts]:
-            raise RewardProtocolError(f"{self._url} did not answer one score for each rollout, in order")
+            raise RewardProtocolError(f"{self._name} did not answer one score for each rollout, in order")
         return answer.scores
 
     async def _send(self, ask: Callable[[], Awaitable[httpx.Response]], deadline: float) -> httpx.Response:
         """Ask until there is an answer that is final, or the time is up."""
         left = max(0.001, deadline - time.monotonic())
+        trouble = "too many requests are under way"
         try:
-            async for attempt in stamina.retry_context(
-                on=_backoff, attempts=None, timeout=left, wait_initial=0.1, wait_max=5.0, wait_jitter=0.5
-            ):
-                with attempt:
-                    return await self._ask_once(ask)
-        except _TryAgain as error:
-            raise RewardUnavailable(f"{self._url} gave no answer within the time allowed: {error}") from error
+            # stamina's own limit ends neither a wait nor an answer that trickles in.
+            async with asyncio.timeout(left), self._limit:
+                async for attempt in stamina.retry_context(
+                    on=_backoff, attempts=None, timeout=left, wait_initial=0.1, wait_max=5.0, wait_jitter=0.5
+                ):
+                    with attempt:
+                        trouble = "no answer"
+                        try:
+                            return await self._ask_once(ask)
+                        except _TryAgain as error:
+                            trouble = str(error)
+                            raise
+        except (_TryAgain, TimeoutError) as error:
+            raise RewardUnavailable(f"{self._name} could not be used within the time allowed: {trouble}") from error
         raise AssertionError("unreachable: retry_context returns or raises")
 
     async def _ask_once(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
@@ -127,6 +144,8 @@ class HttpRewardClient(RewardClient):
             response = await ask()
         except (httpx.TransportError, OSError) as error:
             raise _TryAgain(f"{type(error).__name__}") from error
+        except httpx.DecodingError as error:
+            raise RewardProtocolError(f"{self._name} sent a body that cannot be decoded") from error
         if response.status_code == httpx.codes.OK:
             return response
         problem = _problem(response)
@@ -134,8 +153,16 @@ class HttpRewardClient(RewardClient):
         if response.status_code in {429, 502, 503, 504}:
             raise _TryAgain(f"{response.status_code}: {detail}", _retry_after(response))
         if response.status_code >= 500:
-            raise RewardProtocolError(f"{self._url} answered {response.status_code}: {detail}")
-        raise RewardRejected(f"{self._url} answered {response.status_code}: {detail}", response.status_code, problem)
+            raise RewardProtocolError(f"{self._name} answered {response.status_code}: {detail}")
+        raise RewardRejected(f"{self._name} answered {response.status_code}: {detail}", response.status_code, problem)
+
+    def _parse(self, response: httpx.Response, model: type[Model]) -> Model:
+        try:
+            return model.model_validate_json(response.content)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RewardProtocolError(f"{self._name} broke the contract at {where!r}: {first['msg']}") from None
 
 
 def split(rollouts: Sequence[Rollout]) -> list[list[Rollout]]:
@@ -152,15 +179,6 @@ def split(rollouts: Sequence[Rollout]) -> list[list[Rollout]]:
     return parts
 
 
-def _parse(response: httpx.Response, model: type[Model]) -> Model:
-    try:
-        return model.model_validate_json(response.content)
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RewardProtocolError(f"{response.url} broke the contract at {where!r}: {first['msg']}") from None
-
-
 def _problem(response: httpx.Response) -> Problem | None:
     with contextlib.suppress(ValidationError):
         return Problem.model_validate_json(response.content)
@@ -169,4 +187,4 @@ def _problem(response: httpx.Response) -> Problem | None:
 
 def _retry_after(response: httpx.Response) -> float | None:
     value = response.headers.get("retry-after", "")
-    return min(float(value), MAX_RETRY_AFTER_SECONDS) if value.isdigit() else None
+    return min(float(value), MAX_RETRY_AFTER_SECONDS) if value.isdecimal() else None

@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pydantic import JsonValue, ValidationError
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from shared.client.base import DEFAULT_TIMEOUT_SECONDS, RewardClient
+from shared.client.base import DEFAULT_TIMEOUT_SECONDS, RewardClient, check_request
 from shared.errors import RewardProtocolError, RewardRejected, RewardUnavailable
 from shared.queue.broker import Broker, connect
 from shared.queue.messages import QueuedResult, QueuedRollout
-from shared.schemas import RewardInfo, Rollout, Score, ScoreFailure, ScoreRequest
+from shared.schemas import RewardInfo, Rollout, Score, ScoreFailure
 
 MAX_QUEUED_ROLLOUTS = 50_000
 """A requester adds nothing while the stream holds this many; it waits."""
@@ -57,10 +57,9 @@ class QueueRewardClient(RewardClient):
         """See `RewardClient.score`. Every rollout gets its score, in order; those not done in time are ``expired``."""
         if not rollouts:
             return []
-        checked = ScoreRequest.model_validate({"rollouts": rollouts, "options": options or {}})
-        request = _Request(
-            self._broker, checked, request_id or uuid.uuid4().hex, self._timeout_seconds, self._max_queued_rollouts
-        )
+        checked = check_request(rollouts, options, request_id)
+        trace = request_id or uuid.uuid4().hex
+        request = _Request(self._broker, rollouts, checked, trace, self._timeout_seconds, self._max_queued_rollouts)
         return await request.run()
 
     async def info(self) -> RewardInfo:
@@ -70,11 +69,15 @@ class QueueRewardClient(RewardClient):
         while time.monotonic() < deadline:
             try:
                 info = await self._broker.reward_info()
+                if info is not None:
+                    return RewardInfo.model_validate_json(info)
+                reason = "no process serves this reward"
+            except ValidationError as error:
+                raise RewardProtocolError("what the queue says of this reward breaks the contract") from error
+            except (AuthenticationError, NoPermissionError) as error:
+                raise _refused() from error
             except (RedisError, OSError) as error:
                 reason = f"Redis does not answer ({type(error).__name__})"
-                info = None
-            if info is not None:
-                return RewardInfo.model_validate_json(info)
             await asyncio.sleep(RECONNECT_WAIT_SECONDS)
         raise RewardUnavailable(reason)
 
@@ -87,19 +90,23 @@ class _Request:
     """One call of `score`: two loops, one that adds and one that reads, over the same set of open rollouts."""
 
     def __init__(
-        self, broker: Broker, request: ScoreRequest, trace: str, timeout_seconds: float, max_queued: int
+        self,
+        broker: Broker,
+        rollouts: Sequence[Rollout],
+        options: dict[str, JsonValue],
+        trace: str,
+        timeout_seconds: float,
+        max_queued: int,
     ) -> None:
         self._broker = broker
-        self._rollouts = request.rollouts
+        self._rollouts = list(rollouts)
         self._id = uuid.uuid4().hex
         self._max_queued = max_queued
         self._begun = time.monotonic()
         self._deadline = self._begun + timeout_seconds
         self._payloads = {
-            rollout.id: QueuedRollout(
-                request=self._id, rollout=rollout, options=request.options, trace=trace
-            ).model_dump_json()
-            for rollout in request.rollouts
+            rollout.id: QueuedRollout(request=self._id, rollout=rollout, options=options, trace=trace).model_dump_json()
+            for rollout in self._rollouts
         }
         self._scores: dict[str, Score] = {}
         self._added = False
@@ -136,17 +143,18 @@ class _Request:
             self._connection_lost.clear()
 
     async def _add_open(self) -> None:
-        waiting = [(rollout.id, self._payloads[rollout.id]) for rollout in self._rollouts]
-        while waiting := [pair for pair in waiting if pair[0] not in self._scores]:
-            left_ms = max(1, round((self._deadline - time.monotonic()) * 1000))
-            added = await self._broker.enqueue(
-                self._id, waiting[:ENQUEUE_BATCH], max_length=self._max_queued, milliseconds_left=left_ms
-            )
-            self._added = self._added or added > 0
-            if added < len(waiting[:ENQUEUE_BATCH]):
+        for start in range(0, len(self._rollouts), ENQUEUE_BATCH):
+            ids = [rollout.id for rollout in self._rollouts[start : start + ENQUEUE_BATCH]]
+            while waiting := [(each, self._payloads[each]) for each in ids if each not in self._scores]:
+                left_ms = max(1, round((self._deadline - time.monotonic()) * 1000))
+                added = await self._broker.enqueue(
+                    self._id, waiting, max_length=self._max_queued, milliseconds_left=left_ms
+                )
+                self._added = self._added or added > 0
+                if added == len(waiting):
+                    break
                 self._trouble = "the queue is full"
                 await asyncio.sleep(FULL_WAIT_SECONDS)
-            waiting = waiting[added:]
 
     async def _read(self) -> None:
         """Read results until every rollout has one."""
@@ -171,7 +179,7 @@ class _Request:
             try:
                 await step()
             except (AuthenticationError, NoPermissionError) as error:
-                raise RewardRejected("Redis refuses the credentials of this URL", 401) from error
+                raise _refused() from error
             except (RedisError, OSError) as error:
                 self._trouble = f"Redis does not answer ({type(error).__name__})"
                 self._connection_lost.set()
@@ -194,3 +202,7 @@ class _Request:
             version="unknown",
             latency_seconds=time.monotonic() - self._begun,
         )
+
+
+def _refused() -> RewardRejected:
+    return RewardRejected("Redis refuses the credentials of this URL", 401)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
-from shared.errors import FieldProblem, InvalidRequest, MalformedRequest, PayloadTooLarge, UnsupportedMediaType
+from shared.errors import (
+    FieldProblem,
+    InvalidRequest,
+    MalformedRequest,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ZhufuError,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_REPORTED_FIELDS = 20
+MAX_FIELD_NAME_CHARACTERS = 200
 
 
 async def read_model(request: Request, model: type[Model], max_bytes: int) -> Model:
@@ -32,15 +42,18 @@ async def read_model(request: Request, model: type[Model], max_bytes: int) -> Mo
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """All bytes of the body; `shared.errors.PayloadTooLarge` as soon as there are too many."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
+    if declared.isdecimal() and int(declared) > max_bytes:
         raise PayloadTooLarge(f"the body has {declared} bytes; at most {max_bytes} are accepted")
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > max_bytes:
-            raise PayloadTooLarge(f"the body has more than {max_bytes} bytes")
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > max_bytes:
+                raise PayloadTooLarge(f"the body has more than {max_bytes} bytes")
+            chunks.append(chunk)
+    except ClientDisconnect:  # no error of ours: nobody reads the answer
+        raise MalformedRequest("the connection ended before the body did") from None
     return b"".join(chunks)
 
 
@@ -49,11 +62,17 @@ def parse_model(body: bytes, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False, include_context=False)
+        raise refusal(error.errors(include_url=False, include_input=False, include_context=False)) from None
+
+
+def refusal(details: Sequence[Mapping[str, Any]]) -> ZhufuError:
+    """The error that says what pydantic found, at most `MAX_REPORTED_FIELDS` parts of it."""
     if details[0]["type"] == "json_invalid":
-        raise MalformedRequest(details[0]["msg"])
+        return MalformedRequest(details[0]["msg"])
     fields = [
-        FieldProblem(field=".".join(map(str, detail["loc"])) or "body", message=detail["msg"])
+        FieldProblem(
+            field=".".join(map(str, detail["loc"]))[:MAX_FIELD_NAME_CHARACTERS] or "body", message=detail["msg"]
+        )
         for detail in details[:MAX_REPORTED_FIELDS]
     ]
-    raise InvalidRequest(f"{len(details)} part(s) of the request are not as the contract says", fields)
+    return InvalidRequest(f"{len(details)} part(s) of the request are not as the contract says", fields)

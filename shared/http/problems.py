@@ -7,11 +7,13 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from shared.errors import PROBLEM_MEDIA_TYPE, Overloaded, Problem, Unauthorized, ZhufuError, problem_of
-from shared.http.request_id import request_id_of
+from shared.http.body import refusal
+from shared.http.request_id import HEADER, request_id_of
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def add_problem_handlers(app: FastAPI) -> None:
     """Render every error that reaches the application as ``application/problem+json``."""
     app.add_exception_handler(ZhufuError, _on_zhufu_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_unexpected_error)
 
@@ -51,6 +54,13 @@ async def _on_zhufu_error(request: Request, error: Exception) -> Response:
     elif isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     return problem_response(problem_of(error, request_id_of(request.scope)), headers)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    """FastAPI refused a parameter that it parses itself, on a route that a service added."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    return await _on_zhufu_error(request, refusal(error.errors()))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -76,4 +86,4 @@ async def _on_unexpected_error(request: Request, error: Exception) -> Response:
         detail="an unexpected error; the log of the service has it under this request id",
         request_id=request_id,
     )
-    return problem_response(problem)
+    return problem_response(problem, {HEADER: request_id})  # this answer does not pass the middleware that adds it

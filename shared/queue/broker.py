@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, cast
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import ResponseError
 
 from shared.queue import scripts
@@ -24,6 +24,7 @@ ATTEMPTS_TTL_SECONDS = 86_400
 BLOCK_MS = 1_000
 """Longest wait of one blocking read; far below the socket time-out."""
 SOCKET_TIMEOUT_SECONDS = 10.0
+MAX_DEADLINE_DIGITS = 15
 
 Fields = dict[bytes, bytes]
 
@@ -48,16 +49,22 @@ class Completion:
     dead_letter: str = ""
 
 
-def connect(url: str, max_connections: int = 64) -> Redis:
-    """A client with time limits on every socket operation. Nothing is sent until the first call."""
-    return Redis.from_url(
+def connect(url: str, max_connections: int = 256) -> Redis:
+    """A client with time limits on every socket operation. Nothing is sent until the first call.
+
+    Where all connections are in use, a call waits for one: many requests at once are no failure of Redis.
+    ValueError where the URL is not one of Redis.
+    """
+    pool = BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
+        timeout=SOCKET_TIMEOUT_SECONDS,
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
         socket_connect_timeout=5.0,
         socket_keepalive=True,
         health_check_interval=15,
     )
+    return Redis.from_pool(pool)
 
 
 class Broker:
@@ -218,6 +225,6 @@ def _entry(entry: bytes, fields: Fields) -> Entry:
     deadline = fields.get(b"deadline", b"0")
     return Entry(
         id=entry.decode(),
-        deadline_ms=int(deadline) if deadline.isdigit() else 0,
+        deadline_ms=int(deadline) if deadline.isdigit() and len(deadline) <= MAX_DEADLINE_DIGITS else 0,
         data=fields.get(b"data", b""),
     )

@@ -3,7 +3,8 @@
 Five loops, each the only owner of its part:
 
 - *read* takes new entries, but only as many as the batcher has room for: a full service does not read.
-- *take over* claims entries whose process fell silent. A rollout that was in flight when a process died is tried again;
+- *take over* claims entries whose process fell silent, also where the batcher is full: it has room of its own, so that
+  they do not wait behind a long queue. A rollout that was in flight when a process died is tried again;
   its last try runs alone, and only then does the count rise, so that a rollout that kills processes ends in the dead
   letters while those that shared its batch do not.
 - *complete* saves results; while Redis is away it keeps them and goes on when Redis is back.
@@ -25,6 +26,7 @@ from typing import Literal
 
 import structlog
 from pydantic import ValidationError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from shared.batching import MicroBatcher
@@ -43,6 +45,10 @@ REPORT_INTERVAL_SECONDS = 5.0
 INFO_TTL_SECONDS = 30
 IDLE_CONSUMER_MS = 3_600_000
 MAX_RETRY_WAIT_SECONDS = 30.0
+FULL_WAIT_SECONDS = 0.05
+"""Shortest wait before what did not fit into the batcher is offered to it again."""
+TAKE_OVER_INTERVAL_SECONDS = 1.0
+"""Longest wait between looks for what others left; so soon is handed on what a process gives back at its end."""
 COMPLETE_BATCH = 256
 
 
@@ -65,6 +71,7 @@ class InWork:
     read_at: float
     expires_at: float
     attempt: int = 1
+    alone: bool = False
     score: asyncio.Future[Score] | None = None
 
 
@@ -85,6 +92,7 @@ class QueueDoor:
         self._finished: asyncio.Queue[Completion] = asyncio.Queue()
         self._last_tries: asyncio.Queue[InWork] = asyncio.Queue()
         self._last_tries_open = 0
+        self._take_over_from = time.monotonic()
         self._stopping = asyncio.Event()
         self._readers: list[asyncio.Task[None]] = []
         self._keepers: list[asyncio.Task[None]] = []
@@ -158,26 +166,37 @@ class QueueDoor:
     async def _read(self) -> None:
         free = min(self._limits.max_in_work - len(self._in_work), self._batcher.room)
         if free <= 0 or self._last_tries_open:
-            self._room.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await self._room.wait()
+            await self._until_room()
             return
         entries = await self._broker.read(self._consumer, free)
         if entries:
             await self._accept(entries, taken_over=False)
 
+    async def _until_room(self) -> None:
+        """Wait until something in work has ended, or a moment."""
+        self._room.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await self._room.wait()
+
     async def _take_over(self) -> None:
-        lease_ms = round(self._limits.lease_seconds * 1000)
-        free = self._limits.max_in_work - len(self._in_work)
-        entries = await self._broker.take_over(self._consumer, lease_ms, free) if free > 0 else []
+        entries: list[Entry] = []
+        free = 2 * self._limits.max_in_work - len(self._in_work)
+        if free > 0 and time.monotonic() >= self._take_over_from:
+            try:
+                lease_ms = round(self._limits.lease_seconds * 1000)
+                entries = await self._broker.take_over(self._consumer, lease_ms, free)
+            except (RedisConnectionError, OSError):
+                # While Redis is away nobody can renew: let all that live do so before anything is claimed again.
+                self._take_over_from = time.monotonic() + self._limits.lease_seconds
+                raise
         entries = [entry for entry in entries if entry.id not in self._in_work]
         if entries:
             log.warning("took_over", count=len(entries))
             self._metrics.queue_reclaimed_total.inc(len(entries))
             await self._accept(entries, taken_over=True)
         else:
-            await asyncio.sleep(self._limits.lease_seconds / 2)
+            await asyncio.sleep(min(self._limits.lease_seconds / 2, TAKE_OVER_INTERVAL_SECONDS))
 
     async def _accept(self, entries: Sequence[Entry], *, taken_over: bool) -> None:
         readable: list[tuple[Entry, QueuedRollout]] = []
@@ -219,35 +238,47 @@ class QueueDoor:
             self._last_tries_open += 1
             self._last_tries.put_nowait(work)
         else:
-            work.attempt += 1
-            await self._broker.count_repetition(work.entry.id)
+            await self._count_try(work)
             self._admit(work)
+
+    async def _count_try(self, work: InWork) -> None:
+        """Note that a try begins. Where Redis cannot, let the lease go: no try is uncounted, and none forgotten."""
+        try:
+            await self._broker.count_repetition(work.entry.id)
+        except (RedisError, OSError):
+            self._in_work.pop(work.entry.id, None)
+            raise
+        work.attempt += 1
 
     async def _last_try(self) -> None:
         work = await self._last_tries.get()
         try:
             if work.entry.id in self._in_work:
-                work.attempt += 1
-                await self._broker.count_repetition(work.entry.id)
-                self._admit(work, alone=True)
-                if work.score is not None:
-                    await asyncio.wait([work.score])
+                await self._count_try(work)
+                work.alone = True
+                self._admit(work)
+            while work.entry.id in self._in_work:  # until its result is saved: the next one may end this process
+                await self._until_room()
         finally:
             self._last_tries_open -= 1
             self._room.set()
 
-    def _admit(self, work: InWork, *, alone: bool = False) -> None:
+    def _admit(self, work: InWork) -> None:
         message = work.message
         log.debug("rollout_read", entry=work.entry.id, request_id=message.trace, attempt=work.attempt)
         try:
             self._scorer.check_options(message.options)
             (work.score,) = self._batcher.admit(
-                [message.rollout], message.options, expires_at=work.expires_at, alone=alone
+                [message.rollout], message.options, expires_at=work.expires_at, alone=work.alone
             )
         except InvalidRequest as error:
             self._give_up(work, _failure(error.code, error.detail))
         except (Overloaded, ShuttingDown):
-            self._try_later(work, self._limits.retry_wait_seconds, counts=False)
+            self._try_later(work, max(self._limits.retry_wait_seconds, FULL_WAIT_SECONDS), counts=False)
+        except Exception as error:  # whatever a scorer raises on options of others, this loop goes on
+            log.error("check_options_raised", entry=work.entry.id, exc_info=error)
+            detail = "the scorer ended with an unexpected error; the log of the service has it"
+            self._give_up(work, _failure("scorer_error", detail))
         else:
             work.score.add_done_callback(lambda score: self._on_score(work, score))
 
@@ -342,17 +373,16 @@ class QueueDoor:
     # Keeping
 
     async def _renew(self) -> None:
+        if held := list(self._in_work):
+            for entry in await self._broker.renew(self._consumer, held):
+                work = self._in_work.pop(entry, None)
+                if work is not None and work.score is not None:
+                    work.score.cancel()
         await asyncio.sleep(self._limits.lease_seconds / 3)
-        held = list(self._in_work)
-        if not held:
-            return
-        for entry in await self._broker.renew(self._consumer, held):
-            work = self._in_work.pop(entry, None)
-            if work is not None and work.score is not None:
-                work.score.cancel()
 
     async def _report(self) -> None:
         try:
+            await self._broker.ensure_group()
             info: RewardInfo = self._scorer.info()
             await self._broker.publish_info(info.model_dump_json(), INFO_TTL_SECONDS)
             depth, oldest = await self._broker.state()

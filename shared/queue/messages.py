@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
-from shared.schemas import Rollout, Score, ScoreFailure
+from shared.schemas import FiniteJson, Rollout, Score, ScoreFailure
 
 
 class QueuedRollout(BaseModel):
@@ -14,7 +14,7 @@ class QueuedRollout(BaseModel):
 
     request: str
     rollout: Rollout
-    options: dict[str, JsonValue]
+    options: dict[str, FiniteJson]
     trace: str
 
 

@@ -1,0 +1,32 @@
+"""Settings of the reward model service; its own prefix is ``ZHUFU_REWARD_MODEL_``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings, service_config
+
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class RewardModelSettings(ServiceSettings):
+    """What the reward model service can be told, beyond what all services can."""
+
+    model_config = service_config("reward_model")
+
+    port: int = Field(default=8002, ge=0, le=65535)
+    name: str = Field(default="reward_model", pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the reward.")
+    checkpoint: str = Field(
+        description="Folder of a checkpoint, the name of one in checkpoints_dir, or a model hub id (id@revision)."
+    )
+    checkpoints_dir: Path | None = Field(
+        default=None, description="Folder whose sub-folders can be activated by name while the service runs."
+    )
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N; auto takes CUDA where it is.")
+    dtype: DType = Field(default="auto", description="auto: bfloat16 on CUDA, float32 on CPU.")
+    threads: int | None = Field(default=None, ge=1, description="Threads of torch on CPU; unset: as torch decides.")
+    max_characters: int = Field(default=32_768, ge=1, description="Longest prompt plus completion.")
+    max_batch_tokens: int = Field(default=4_096, ge=1)

@@ -1,0 +1,94 @@
+"""How (prompt, completion) becomes the input of a sequence-classification checkpoint.
+
+The trainer writes ``zhufu_reward.json`` into a checkpoint; the service reads it, so that both encode alike. A
+checkpoint without one (any other project's) gets the defaults: the tokenizer's chat template where it has one, else a
+text pair.
+
+Text under judgement cannot speak in the template's voice: wherever prompt or completion contain one of the tokenizer's
+special tokens, it is broken up before the template is applied (`neutralise`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from shared.errors import InvalidData
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FILE_NAME = "zhufu_reward.json"
+DEFAULT_MAX_TOKENS = 4096
+
+Encoding = Literal["chat", "pair"]
+
+
+class Calibration(BaseModel):
+    """Platt scaling: probability = sigmoid(scale x logit + bias), fitted on validation pairs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    scale: float = Field(gt=0)
+    bias: float
+
+
+class RewardFormat(BaseModel):
+    """The content of ``zhufu_reward.json``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    format: Literal[1] = 1
+    encoding: Encoding
+    max_tokens: int = Field(ge=8, description="A longer text is refused, not cut.")
+    calibration: Calibration | None = None
+    training: dict[str, JsonValue] = Field(default_factory=dict, description="How it was trained, for people to read.")
+
+    @classmethod
+    def read(cls, folder: Path) -> RewardFormat | None:
+        """The format beside a checkpoint; None where there is none; `InvalidData` where it is broken."""
+        path = folder / FILE_NAME
+        if not path.is_file():
+            return None
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            raise InvalidData(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    def write(self, folder: Path) -> None:
+        """Save beside a checkpoint."""
+        (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def default_format(tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> RewardFormat:
+    """The format of a checkpoint that does not say."""
+    return RewardFormat(encoding="chat" if tokenizer.chat_template else "pair", max_tokens=max_tokens)
+
+
+def neutralise(text: str, special_tokens: Sequence[str]) -> str:
+    """Break up every special token that stands in a text, by a space behind its first character."""
+    for token in special_tokens:
+        if len(token) > 1 and token in text:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, encoding: Encoding, prompts: Sequence[str], completions: Sequence[str]
+) -> list[list[int]]:
+    """Token ids of each (prompt, completion), special tokens included, not padded and not cut."""
+    special = tokenizer.all_special_tokens
+    clean_prompts = [neutralise(prompt, special) for prompt in prompts]
+    clean_completions = [neutralise(completion, special) for completion in completions]
+    if encoding == "pair":
+        return cast("list[list[int]]", tokenizer(clean_prompts, clean_completions)["input_ids"])
+    conversations = [
+        [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
+        for prompt, completion in zip(clean_prompts, clean_completions, strict=True)
+    ]
+    texts = tokenizer.apply_chat_template(conversations, tokenize=False)
+    return cast("list[list[int]]", tokenizer(texts, add_special_tokens=False)["input_ids"])
