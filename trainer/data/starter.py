@@ -1,0 +1,70 @@
+"""The starter set: 1,024 preference pairs of our own that travel with the package; datasheet: ``starter/README.md``."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Literal, get_args
+
+from shared.errors import InvalidData
+from trainer.data.records import Flaw, StarterPair
+from trainer.data.rows import Row, json_rows
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+SHA256: dict[Split, str] = {
+    "train": "f5e33bf8c3b5779e2900a56621fd1e8aaacddf2af82bae5a38d5e6264fc6a2b7",
+    "validation": "5bf6b47a34f4d889ac467c97d1edac22208c68a4d48c6c10986647ca19162157",
+    "test": "efa6f438cc5176951d67f972f5badcae97e27f66000e52972f7e14fa04153eb5",
+}
+"""Of each file, with line feeds as line ends. The datasheet's figures, and all results on this set, are about these."""
+
+_TEXTS = ("id", "occasion", "relation", "prompt", "chosen", "rejected", "flaw", "flaw_note")
+_FIELDS = {*_TEXTS, "needs_prompt"}
+
+
+def load_starter(split: Split = "train") -> list[StarterPair]:
+    """One split of the starter set, in the order of its ids.
+
+    Raises:
+        InvalidData: The installed file is not the one that the datasheet describes.
+    """
+    file = resources.files("trainer.data") / "starter" / f"{split}.jsonl"
+    name = Path("starter") / f"{split}.jsonl"
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InvalidData(name, f"cannot be read; is zhufu installed whole? {error.strerror}") from None
+    return check_starter(name, data, SHA256[split])
+
+
+def check_starter(path: Path, data: bytes, sha256: str) -> list[StarterPair]:
+    """The rows of a starter file, checked one by one and then as a whole.
+
+    Args:
+        path: Named in errors.
+        data: Content of the file.
+        sha256: Of that content with line feeds as line ends; git on Windows may have put others.
+    """
+    pairs = [_starter_pair(row) for row in json_rows(path, data)]
+    digest = hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
+    if digest != sha256:
+        raise InvalidData(path, f"is not the file of the datasheet: its SHA-256 is {digest}, not {sha256}")
+    return pairs
+
+
+def _starter_pair(row: Row) -> StarterPair:
+    if odd := set(row.fields) ^ _FIELDS:
+        raise row.error(f"fields are missing or unknown: {', '.join(sorted(odd))}")
+    texts = {name: row.text(name) for name in _TEXTS}
+    needs_prompt = row.fields["needs_prompt"]
+    if not isinstance(needs_prompt, bool):
+        raise row.error("field 'needs_prompt' is neither true nor false")
+    if texts["chosen"] == texts["rejected"]:
+        raise row.error("chosen and rejected are the same text")
+    slug = texts.pop("flaw")
+    if slug not in {flaw.value for flaw in Flaw}:
+        raise row.error(f"field 'flaw' is {slug!r}, which is no known flaw")
+    return StarterPair(**texts, flaw=Flaw(slug), needs_prompt=needs_prompt)

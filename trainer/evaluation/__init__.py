@@ -1,0 +1,1 @@
+"""What a policy is worth: `policy` generates and has it scored, `intervals` says how sure it is."""

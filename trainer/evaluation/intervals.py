@@ -1,0 +1,43 @@
+"""Confidence intervals by bootstrap over prompts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+RESAMPLES = 10_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside."""
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def bootstrap_mean(values: Sequence[float], *, seed: int = 0) -> Interval:
+    """Mean of one value a prompt, with the percentile bootstrap interval over prompts."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.size == 0:
+        raise ValueError("no values: there is no mean of nothing")
+    draws = np.random.default_rng(seed).integers(0, array.size, size=(RESAMPLES, array.size))
+    means = array[draws].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(array.mean()), float(low), float(high))
+
+
+def bootstrap_difference(before: Sequence[float], after: Sequence[float], *, seed: int = 0) -> Interval:
+    """Mean of after minus before, paired by prompt."""
+    return bootstrap_mean([late - early for early, late in zip(before, after, strict=True)], seed=seed)

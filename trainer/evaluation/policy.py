@@ -1,0 +1,138 @@
+"""Generating on held-out prompts, and having the completions scored by URL."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+
+from shared.client import RewardClient
+from shared.errors import RewardUnavailable
+from shared.schemas import Rollout, Score
+from trainer.text_stats import distinct_n
+
+GENERATION_BATCH = 96
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One completion that a policy wrote for a held-out prompt. ``truncated``: it ran into the token limit."""
+
+    prompt: str
+    completion: str
+    truncated: bool
+    tokens: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFigures:
+    """What a policy did on held-out prompts; ``rewards`` has the mean of each prompt that has one."""
+
+    samples: list[Sample]
+    scores: list[Score]
+    rewards: dict[str, float]
+    characters: float
+    truncated_share: float
+    distinct_2: float
+    unscored: int
+
+
+@torch.inference_mode()
+def generate(
+    model_path: str,
+    prompts: Sequence[str],
+    *,
+    samples_per_prompt: int,
+    max_tokens: int,
+    temperature: float,
+    top_p: float,
+    prompt_prefix: str,
+    seed: int,
+    console: Console,
+    title: str = "generate",
+) -> list[Sample]:
+    """Sample completions; those of one prompt stand together, prompts in order. Same seed, same samples."""
+    tokenizer = AutoTokenizer.from_pretrained(model_path, padding_side="left")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model: Any = AutoModelForCausalLM.from_pretrained(model_path)
+    model.to(device).eval()
+    ends = model.generation_config.eos_token_id
+    end_ids = set(ends if isinstance(ends, list) else [ends])
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    set_seed(seed)
+    asked = [prompt for prompt in prompts for _ in range(samples_per_prompt)]
+    samples: list[Sample] = []
+    with Progress(console=console) as progress:
+        for begin in progress.track(range(0, len(asked), GENERATION_BATCH), description=title):
+            batch = asked[begin : begin + GENERATION_BATCH]
+            inputs: Any = tokenizer.apply_chat_template(
+                [[{"role": "user", "content": prompt_prefix + prompt}] for prompt in batch],
+                add_generation_prompt=True,
+                padding=True,
+                return_tensors="pt",
+                return_dict=True,
+            )
+            inputs = inputs.to(device)
+            inputs.pop("token_type_ids", None)
+            output = model.generate(
+                **inputs,
+                do_sample=True,
+                temperature=temperature,
+                top_p=top_p,
+                top_k=0,
+                max_new_tokens=max_tokens,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+            for prompt, row in zip(batch, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+                end = next((place for place, token in enumerate(row) if token in end_ids), None)
+                tokens = row if end is None else row[:end]
+                samples.append(
+                    Sample(
+                        prompt=prompt,
+                        completion=str(tokenizer.decode(tokens, skip_special_tokens=True)),
+                        truncated=end is None,
+                        tokens=len(tokens),
+                    )
+                )
+    return samples
+
+
+async def evaluate(
+    samples: Sequence[Sample], reward_url: str, *, api_key: str | None, timeout_seconds: float
+) -> PolicyFigures:
+    """Have samples scored and sum up.
+
+    Raises:
+        RewardUnavailable: More than a tenth of the samples got no reward; a mean over the rest would mislead.
+    """
+    rollouts = [
+        Rollout(id=str(row), prompt=sample.prompt, completion=sample.completion) for row, sample in enumerate(samples)
+    ]
+    async with RewardClient.from_url(reward_url, api_key=api_key, timeout_seconds=timeout_seconds) as client:
+        scores = await client.score(rollouts)
+    by_prompt: dict[str, list[float]] = defaultdict(list)
+    unscored = 0
+    for sample, score in zip(samples, scores, strict=True):
+        if score.reward is None:
+            unscored += 1
+        else:
+            by_prompt[sample.prompt].append(score.reward)
+    if unscored > 0.1 * len(samples):
+        raise RewardUnavailable(f"{unscored} of {len(samples)} samples got no reward: no mean is computed")
+    completions = [sample.completion for sample in samples]
+    return PolicyFigures(
+        samples=list(samples),
+        scores=scores,
+        rewards={prompt: sum(rewards) / len(rewards) for prompt, rewards in by_prompt.items()},
+        characters=sum(map(len, completions)) / len(completions),
+        truncated_share=sum(sample.truncated for sample in samples) / len(samples),
+        distinct_2=distinct_n(completions, 2),
+        unscored=unscored,
+    )

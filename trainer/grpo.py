@@ -1,0 +1,202 @@
+"""GRPO with TRL, its rewards asked for by URL.
+
+A run survives a reward that is away for a while (it waits), and a run that was killed goes on from its last checkpoint
+exactly as if nothing had happened: checkpoints are taken between generations, and TRL restores weights, optimizer,
+data order and random state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from datasets import Dataset
+from rich.console import Console
+from transformers import AutoTokenizer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import GRPOConfig, GRPOTrainer
+
+from shared.errors import ZhufuError
+from trainer.metrics import TrainerMetrics
+from trainer.presets import GrpoPreset
+from trainer.progress import HistoryFile, RichProgress
+from trainer.rewards import RewardBoard, RewardSpec
+from trainer.runs import Run, use_bfloat16
+from trainer.sft import cpu_only, lora_config, quiet, save_merged
+
+log = structlog.get_logger(__name__)
+
+
+class TooManyFailures(ZhufuError):
+    """Too large a share of the rollouts got no reward; the run stopped with a checkpoint and can be resumed."""
+
+    code = "too_many_failures"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VllmOptions:
+    """Generation by vLLM: in this process (``colocate``) or by a server of its own (``server``, at ``base_url``)."""
+
+    mode: str
+    base_url: str | None = None
+    gpu_memory_share: float = 0.3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GrpoJob:
+    """What to train, with which rewards. ``model`` is a folder or a hub id, best one fine-tuned before."""
+
+    model: str
+    prompts: Sequence[str]
+    rewards: Sequence[RewardSpec]
+    preset: GrpoPreset
+    seed: int
+    save_steps: int
+    api_key: str | None = None
+    outage_seconds: float = 900.0
+    max_failed_share: float = 0.5
+    metrics_port: int | None = None
+    vllm: VllmOptions | None = None
+    deepspeed: str | None = None
+
+
+def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[TrainerCallback] = ()) -> dict[str, int]:
+    """Train, save to ``run.model_folder``, and return how many rollouts ended how (``reward/status``).
+
+    Raises:
+        TooManyFailures: More than ``max_failed_share`` of recent rollouts got no reward.
+        shared.errors.RewardUnavailable: A reward was away for longer than ``outage_seconds``; resume when it is back.
+        shared.errors.RewardRejected: A reward refuses our requests for good.
+    """
+    metrics = TrainerMetrics()
+    if job.metrics_port is not None:
+        metrics.serve(job.metrics_port)
+    board = RewardBoard(
+        job.rewards,
+        metrics=metrics,
+        api_key=job.api_key,
+        timeout_seconds=job.outage_seconds,
+        max_failed_share=job.max_failed_share,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(job.model, padding_side="left")
+    reward_functions: Any = board.functions()  # asynchronous ones are taken, but not in TRL's annotation
+    progress = RichProgress(console, "grpo")
+    trainer = GRPOTrainer(
+        model=job.model,
+        args=grpo_config(job, str(run.output)),
+        processing_class=tokenizer,
+        reward_funcs=reward_functions,
+        train_dataset=prompt_dataset(job.prompts, job.preset.prompt_prefix),
+        peft_config=lora_config(job.preset.lora, "CAUSAL_LM"),
+        callbacks=[progress, HistoryFile(run.history_file), _Watch(board, metrics), *callbacks],
+    )
+    quiet(trainer)
+    try:
+        trainer.train(resume_from_checkpoint=run.checkpoint)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    finally:
+        progress.close()
+        asyncio.run_coroutine_threadsafe(board.aclose(), trainer.async_loop).result(timeout=10)
+    if board.stop_reason is not None:
+        raise TooManyFailures(f"{board.stop_reason}; the checkpoint in {run.output} can be resumed")
+    save_merged(trainer, tokenizer, run.model_folder)
+    return dict(board.counts)
+
+
+def grpo_config(job: GrpoJob, output: str) -> GRPOConfig:
+    """TRL's configuration for a job. One optimizer step uses one generation, so that a resume is exact."""
+    preset = job.preset
+    rollouts = preset.prompts_per_step * preset.group_size
+    micro = min(preset.micro_batch_size, rollouts)
+    vllm: dict[str, Any] = {}
+    if job.vllm is not None:
+        vllm = {
+            "use_vllm": True,
+            "vllm_mode": job.vllm.mode,
+            "vllm_server_base_url": job.vllm.base_url,
+            "vllm_gpu_memory_utilization": job.vllm.gpu_memory_share,
+        }
+    return GRPOConfig(
+        output_dir=output,
+        learning_rate=preset.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=preset.warmup_ratio,
+        adam_beta2=0.95,
+        beta=preset.kl_weight,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=rollouts // micro,
+        num_generations=preset.group_size,
+        max_completion_length=preset.max_completion_tokens,
+        temperature=preset.temperature,
+        top_p=preset.top_p,
+        top_k=0,
+        num_train_epochs=preset.epochs,
+        max_steps=preset.max_steps,
+        mask_truncated_completions=preset.mask_truncated,
+        loss_type=preset.loss,
+        scale_rewards="none" if preset.loss == "dr_grpo" else "group",
+        reward_weights=[spec.weight for spec in job.rewards],
+        bf16=use_bfloat16(),
+        gradient_checkpointing=False,
+        seed=job.seed,
+        save_steps=job.save_steps,
+        save_total_limit=2,
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+        deepspeed=job.deepspeed,
+        **vllm,
+        **cpu_only(),
+    )
+
+
+def prompt_dataset(prompts: Sequence[str], prompt_prefix: str) -> Dataset:
+    """Prompts in TRL's conversational form; ``request`` is what the rewards get to see."""
+    return Dataset.from_list(
+        [{"prompt": [{"role": "user", "content": prompt_prefix + prompt}], "request": prompt} for prompt in prompts]
+    )
+
+
+class _Watch(TrainerCallback):
+    """Feeds the metrics, and stops the run with a checkpoint when too much fails."""
+
+    def __init__(self, board: RewardBoard, metrics: TrainerMetrics) -> None:
+        self._board = board
+        self._metrics = metrics
+        self._begun = time.perf_counter()
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the clock."""
+        self._begun = time.perf_counter()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Stop the clock, and the run where there is a reason."""
+        self._metrics.step_seconds.observe(time.perf_counter() - self._begun)
+        if self._board.stop_reason is not None:
+            log.error("stopping", reason=self._board.stop_reason, step=state.global_step)
+            control.should_save = True
+            control.should_training_stop = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Copy TRL's figures."""
+        for name, gauge in (
+            ("reward", self._metrics.reward),
+            ("kl", self._metrics.kl),
+            ("completions/clipped_ratio", self._metrics.policy_truncated),
+        ):
+            value = (logs or {}).get(name)
+            if value is not None:
+                gauge.set(float(value))

@@ -1,0 +1,109 @@
+"""A progress bar for people and a history for machines, fed by the Hugging Face trainer."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+SHOWN = ("loss", "eval_loss", "reward", "accuracy", "kl", "completions/mean_length")
+
+
+class RichProgress(TrainerCallback):
+    """Shows steps, time left and the newest figures."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._title = title
+        self._figures = ""
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=console,
+        )
+        self._task = self._progress.add_task(title, total=None, figures="")
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Show the bar."""
+        self._progress.start()
+        self._progress.update(self._task, total=state.max_steps, completed=state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Show the newest figures."""
+        shown = [f"{name.split('/')[-1]} {_number(value)}" for name, value in (logs or {}).items() if name in SHOWN]
+        if shown:
+            self._progress.update(self._task, figures="  ".join(shown))
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Leave the finished bar on the screen."""
+        self._progress.stop()
+
+    def close(self) -> None:
+        """End the bar, also when training ended with an error."""
+        self._progress.stop()
+
+
+class HistoryFile(TrainerCallback):
+    """Writes each logged step as one JSON line; after a resume, the lines past the checkpoint are dropped first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Keep only what the checkpoint knows of."""
+        if not state.is_world_process_zero or not self._path.is_file():
+            return
+        lines = self._path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if json.loads(line)["step"] <= state.global_step]
+        self._path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Append one line; figures that are not numbers, or not finite, are left out."""
+        if not state.is_world_process_zero or not logs:
+            return
+        figures = {
+            name: float(value)
+            for name, value in logs.items()
+            if isinstance(value, int | float) and math.isfinite(float(value))
+        }
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": state.global_step, **figures}) + "\n")
+
+
+def _number(value: Any) -> str:
+    try:
+        return f"{float(value):.3g}"
+    except (TypeError, ValueError):
+        return str(value)

@@ -1,0 +1,226 @@
+"""Reward functions for TRL, made from URLs.
+
+TRL adds up several rewards with `nansum`: where one of them is missing for a rollout, it would count as zero. So all
+rewards of a batch are asked for together, and a rollout for which one *weighted* reward failed is None in every one of
+them; TRL then leaves it out of the baseline and gives it no advantage. A failure is never a zero, nor a
+small one.
+
+A reward of weight 0 is a shadow: asked for and logged, and its failures do not touch the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import dataclasses
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from shared.client import RewardClient
+from shared.client.base import DEFAULT_TIMEOUT_SECONDS
+from shared.errors import InvalidUrl
+from shared.schemas import Rollout, Score
+from trainer.metrics import TrainerMetrics
+from trainer.text_stats import distinct_n
+
+log = structlog.get_logger(__name__)
+
+RewardFunction = Callable[..., Awaitable[list[float | None]]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RewardSpec:
+    """One reward: what it is called in the logs, where it is, and how much it counts (0: logged only)."""
+
+    name: str
+    url: str
+    weight: float
+
+
+class LogMetric(Protocol):
+    """TRL's way to log a figure beside its own."""
+
+    def __call__(self, name: str, value: float) -> None:
+        """Log one figure for this step."""
+
+
+def parse_rewards(rewards: Sequence[str], weights: Sequence[str]) -> list[RewardSpec]:
+    """Read ``NAME=URL`` and ``NAME=W`` options; a reward without a weight has weight 1.
+
+    Raises:
+        InvalidUrl: One is not of that form, a name stands twice, a weight names no reward, or none counts.
+    """
+    urls: dict[str, str] = {}
+    for option in rewards:
+        name, separator, url = option.partition("=")
+        if not separator or not name.isidentifier() or not url:
+            raise InvalidUrl(f"--reward {option!r}: write NAME=URL, such as judge=http://127.0.0.1:8001")
+        if name in urls:
+            raise InvalidUrl(f"--reward {name} stands twice")
+        urls[name] = url
+    given: dict[str, float] = {}
+    for option in weights:
+        name, _, text = option.partition("=")
+        try:
+            given[name] = float(text)
+        except ValueError:
+            raise InvalidUrl(f"--weight {option!r}: write NAME=NUMBER") from None
+        if name not in urls:
+            raise InvalidUrl(f"--weight {name} names no --reward")
+        if not math.isfinite(given[name]):
+            raise InvalidUrl(f"--weight {option!r}: not a finite number")
+    specs = [RewardSpec(name=name, url=url, weight=given.get(name, 1.0)) for name, url in urls.items()]
+    if not any(spec.weight for spec in specs):
+        raise InvalidUrl("no reward counts: give at least one --reward a weight other than 0")
+    return specs
+
+
+@dataclasses.dataclass(slots=True)
+class _Batch:
+    """The scores of one call of all reward functions, asked for once."""
+
+    completions: Any
+    task: asyncio.Task[dict[str, list[Score]]]
+
+
+class RewardBoard:
+    """Asks all rewards for a batch at once and hands each its column. Lives on TRL's event loop.
+
+    Args:
+        specs: The rewards.
+        timeout_seconds: How long an outage is waited out before the run ends.
+        max_failed_share: When more of the rollouts of the last ``failure_window`` steps got no reward, `stop_reason`
+            is set; the trainer then stops with a checkpoint.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[RewardSpec],
+        *,
+        metrics: TrainerMetrics,
+        api_key: str | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        max_failed_share: float = 0.5,
+        failure_window: int = 5,
+    ) -> None:
+        self.specs = list(specs)
+        self.stop_reason: str | None = None
+        self.counts: collections.Counter[str] = collections.Counter()
+        self._metrics = metrics
+        self._api_key = api_key
+        self._timeout_seconds = timeout_seconds
+        self._max_failed_share = max_failed_share
+        self._recent: collections.deque[tuple[int, int]] = collections.deque(maxlen=failure_window)
+        self._clients: dict[str, RewardClient] = {}
+        self._batch: _Batch | None = None
+
+    @property
+    def weights(self) -> list[float]:
+        """The weights, in the order of `functions`."""
+        return [spec.weight for spec in self.specs]
+
+    def functions(self) -> list[RewardFunction]:
+        """One asynchronous reward function for each reward, named after it, as GRPOTrainer takes them."""
+        return [self._function(spec) for spec in self.specs]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await asyncio.gather(*(client.aclose() for client in self._clients.values()))
+        self._clients.clear()
+
+    def _function(self, spec: RewardSpec) -> RewardFunction:
+        async def reward(prompts: Any, completions: Any, **columns: Any) -> list[float | None]:
+            scores = await self._scores_for(prompts, completions, columns)
+            usable = self._usable(scores)
+            return [score.reward if usable[row] else None for row, score in enumerate(scores[spec.name])]
+
+        reward.__name__ = spec.name
+        return reward
+
+    async def _scores_for(self, prompts: Any, completions: Any, columns: dict[str, Any]) -> dict[str, list[Score]]:
+        """All functions of one step are called with the same list of completions; the first call asks for all."""
+        if self._batch is None or self._batch.completions is not completions:
+            rollouts = rollouts_of(prompts, completions, columns)
+            log_metric: LogMetric | None = columns.get("log_metric")
+            self._batch = _Batch(completions, asyncio.ensure_future(self._ask(rollouts, log_metric)))
+        return await asyncio.shield(self._batch.task)
+
+    async def _ask(self, rollouts: list[Rollout], log_metric: LogMetric | None) -> dict[str, list[Score]]:
+        begun = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            tasks = {spec.name: group.create_task(self._client(spec).score(rollouts)) for spec in self.specs}
+        scores = {name: task.result() for name, task in tasks.items()}
+        waited = time.perf_counter() - begun
+        self._metrics.reward_wait_seconds.observe(waited)
+        self._count(scores, len(rollouts))
+        if log_metric is not None:
+            self._log(scores, rollouts, waited, log_metric)
+        return scores
+
+    def _client(self, spec: RewardSpec) -> RewardClient:
+        if spec.name not in self._clients:
+            self._clients[spec.name] = RewardClient.from_url(
+                spec.url, api_key=self._api_key, timeout_seconds=self._timeout_seconds
+            )
+        return self._clients[spec.name]
+
+    def _usable(self, scores: dict[str, list[Score]]) -> list[bool]:
+        """For each rollout, whether every weighted reward has scored it."""
+        weighted = [scores[spec.name] for spec in self.specs if spec.weight]
+        return [all(score.reward is not None for score in row) for row in zip(*weighted, strict=True)]
+
+    def _count(self, scores: dict[str, list[Score]], rollouts: int) -> None:
+        for name, column in scores.items():
+            for score in column:
+                self.counts[f"{name}/{score.status}"] += 1
+                self._metrics.rollouts_total.labels(name, score.status).inc()
+                if score.error is not None:
+                    log.warning("rollout_without_reward", reward=name, status=score.status, code=score.error.code)
+        unusable = self._usable(scores).count(False)
+        self._recent.append((unusable, rollouts))
+        failed, asked = (sum(column) for column in zip(*self._recent, strict=True))
+        if failed > self._max_failed_share * asked:
+            self.stop_reason = f"{failed} of the last {asked} rollouts got no reward"
+
+    def _log(
+        self, scores: dict[str, list[Score]], rollouts: list[Rollout], waited: float, log_metric: LogMetric
+    ) -> None:
+        for name, column in scores.items():
+            rewards = [score.reward for score in column if score.reward is not None]
+            if rewards:
+                log_metric(f"scores/{name}", sum(rewards) / len(rewards))
+            log_metric(f"unscored/{name}", float(len(column) - len(rewards)))
+        completions = [rollout.completion for rollout in rollouts]
+        characters = sum(map(len, completions)) / len(completions)
+        log_metric("reward_wait_seconds", waited)
+        log_metric("policy/characters", characters)
+        log_metric("policy/distinct_2", distinct_n(completions, 2))
+        self._metrics.policy_characters.set(characters)
+        self._metrics.policy_distinct_2.set(distinct_n(completions, 2))
+
+
+def rollouts_of(prompts: Sequence[Any], completions: Sequence[Any], columns: dict[str, Any]) -> list[Rollout]:
+    """TRL's prompts and completions as rollouts; ids are unique in the batch.
+
+    What the reward sees as the prompt is the dataset's column ``request`` where there is one: the words of the user,
+    without what was put around them for the policy. Neighbours with the same prompt form a group.
+    """
+    requests = columns.get("request") or [text_of(prompt) for prompt in prompts]
+    rollouts: list[Rollout] = []
+    group = -1
+    for row, (request, completion) in enumerate(zip(requests, completions, strict=True)):
+        if row == 0 or request != requests[row - 1]:
+            group += 1
+        rollouts.append(Rollout(id=str(row), prompt=request, completion=text_of(completion), group=f"g{group}"))
+    return rollouts
+
+
+def text_of(value: Any) -> str:
+    """The text of a plain prompt or completion, or of the last message of a conversation."""
+    if isinstance(value, str):
+        return value
+    return str(value[-1]["content"])

@@ -1,0 +1,26 @@
+"""The whole stack on one machine: Redis and every service as child processes, ended whatever happens.
+
+    with Stack(reward_checkpoint="runs/reward", console=Console()) as stack:
+        stack.run_until_interrupted()
+
+- `stack`: starts, watches and ends them all
+- `services`: the table of services; a new one is one entry
+- `redis_server`: finds a Redis server to start, or checks the one that a URL names
+- `process`: one child process and its log; `leash`: the small program that ends it when its starter is killed
+- `ports`, `readiness`, `logs`, `signals`, `summary`: what their names say
+- `errors`: what can go wrong
+"""
+
+from trainer.stack.errors import PortUnavailable, RedisMissing, RedisUnusable, ServiceDied, StartFailed
+from trainer.stack.services import ServiceSpec
+from trainer.stack.stack import Stack
+
+__all__ = [
+    "PortUnavailable",
+    "RedisMissing",
+    "RedisUnusable",
+    "ServiceDied",
+    "ServiceSpec",
+    "Stack",
+    "StartFailed",
+]

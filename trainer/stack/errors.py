@@ -1,0 +1,43 @@
+"""What can go wrong with a stack on this machine; all are `shared.errors.ZhufuError`.
+
+ZhufuError
+├── PortUnavailable  a port is taken, or there is none of that number; nothing was started
+├── RedisMissing     no Redis server that could be started was found
+├── RedisUnusable    the Redis that a URL names does not answer, or is too old
+├── StartFailed      a process ended, or was not ready in time, while the stack was starting
+└── ServiceDied      a process ended by itself while the stack was running
+"""
+
+from __future__ import annotations
+
+from shared.errors import ZhufuError
+
+
+class PortUnavailable(ZhufuError):
+    """A port that the stack needs is in use or does not exist; nothing was started."""
+
+    code = "port_unavailable"
+
+
+class RedisMissing(ZhufuError):
+    """There is no Redis server on this machine; the detail says what to install."""
+
+    code = "redis_missing"
+
+
+class RedisUnusable(ZhufuError):
+    """The Redis that was asked for does not answer, refuses the credentials, or is older than 6.2."""
+
+    code = "redis_unusable"
+
+
+class StartFailed(ZhufuError):
+    """A process of the stack did not become ready; the detail ends with the last lines of its log."""
+
+    code = "start_failed"
+
+
+class ServiceDied(ZhufuError):
+    """A process of the stack ended by itself; the detail ends with the last lines of its log."""
+
+    code = "service_died"

@@ -1,0 +1,75 @@
+"""The table of services that a stack runs. The trainer knows them by module name only; it imports none of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import trainer
+from trainer.stack.ports import HOST
+
+ROOT = Path(trainer.__file__).resolve().parents[1]
+"""Where ``services`` and ``shared`` lie beside ``trainer``: the project's folder, or site-packages."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """How one service is run.
+
+    Attributes:
+        name: Of the service, of its reward and of its log; its settings begin with ``ZHUFU_<NAME>_``.
+        module: What ``python -m`` runs.
+        port_offset: Its port less the base port.
+        settings: What this service is told besides what all are, by setting name in upper case.
+    """
+
+    name: str
+    module: str
+    port_offset: int
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        """Of the variables that are this service's own."""
+        return f"ZHUFU_{self.name.upper()}_"
+
+    def command(self) -> list[str]:
+        """The command; ``-P`` so that a folder ``services`` where the user happens to be is not taken for ours."""
+        return [sys.executable, "-P", "-m", self.module]
+
+    def environment(self, port: int, redis_url: str) -> dict[str, str]:
+        """This process's environment with the service's settings.
+
+        They are given under the service's own prefix, which wins over the common one: what is printed about the stack
+        holds whatever ``ZHUFU_…`` variables the user has set. All others (keys, device, threads) pass through.
+        """
+        settings = {
+            "HOST": HOST,
+            "PORT": str(port),
+            "NAME": self.name,
+            "REDIS_URL": redis_url,
+            "LOG_FORMAT": "json",
+            **self.settings,
+        }
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        return {
+            **os.environ,
+            "PYTHONPATH": path,
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # they would stand in a log of JSON lines
+            **{f"{self.prefix}{name}": value for name, value in settings.items()},
+        }
+
+
+def all_services(reward_checkpoint: str) -> tuple[ServiceSpec, ...]:
+    """Every service that exists. Offsets: 0 Redis, 1 judge, 2 reward model, 3 multi-agent, 4 local LLM."""
+    return (
+        ServiceSpec(
+            name="reward_model",
+            module="services.reward_model.app",
+            port_offset=2,
+            settings={"CHECKPOINT": reward_checkpoint},
+        ),
+    )

@@ -1,0 +1,25 @@
+"""Figures about texts that need no model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def distinct_n(texts: Sequence[str], n: int) -> float:
+    """Distinct character n-grams as a share of all, over all texts together; 0 where there are none.
+
+    Source: Li et al. 2016, A diversity-promoting objective function, there with words. The share falls with the amount
+    of text: compare only samples of about the same size.
+    """
+    grams = [text[start : start + n] for text in texts for start in range(len(text) - n + 1)]
+    return len(set(grams)) / len(grams) if grams else 0.0
+
+
+def known_share(texts: Sequence[str], reference: Sequence[str], n: int) -> float:
+    """Share of the texts' character n-grams that occur in the reference: low where a text is garbled.
+
+    It cannot tell a good text from a copied one; it is a floor under fluency, no more.
+    """
+    known = {text[start : start + n] for text in reference for start in range(len(text) - n + 1)}
+    grams = [text[start : start + n] for text in texts for start in range(len(text) - n + 1)]
+    return sum(gram in known for gram in grams) / len(grams) if grams else 0.0
