@@ -27,7 +27,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollecto
 from redis.exceptions import RedisError
 
 from shared.batching import BatchLimits, MicroBatcher, drop
-from shared.errors import InvalidRequest, NotReady, Problem
+from shared.errors import InvalidRequest, NotReady, Problem, ShuttingDown
 from shared.http.auth import ApiKeys, bearer_scheme
 from shared.http.body import read_model
 from shared.http.problems import add_problem_handlers, problem_responses
@@ -289,6 +289,9 @@ def _score_routes(service: Service) -> APIRouter:
         gone = asyncio.create_task(_disconnected(request))
         try:
             scores = await service.score(asked, gone)
+        except asyncio.CancelledError:
+            # Only uvicorn cancels a request: one that outlasts the time to drain. Its caller shall ask another replica.
+            raise ShuttingDown("this replica shut down before the request was done") from None
         finally:
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)

@@ -86,4 +86,5 @@ async def _on_unexpected_error(request: Request, error: Exception) -> Response:
         detail="an unexpected error; the log of the service has it under this request id",
         request_id=request_id,
     )
-    return problem_response(problem, {HEADER: request_id})  # this answer does not pass the middleware that adds it
+    # This answer does not pass the middleware that adds the id, and the server closes the connection behind it.
+    return problem_response(problem, {HEADER: request_id, "Connection": "close"})

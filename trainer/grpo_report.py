@@ -1,0 +1,115 @@
+"""What a GRPO run shows at its end: held-out prompts before and after under every reward, and curves."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from trainer.evaluation.intervals import bootstrap_difference
+from trainer.evaluation.policy import PolicyFigures, evaluate, generate
+from trainer.grpo import GrpoJob
+from trainer.report.page import Report, SamplePair, write_report
+from trainer.report.plots import curve
+from trainer.runs import Run, write_json
+
+SHOWN_SAMPLES = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Prompts that the policy does not train on, and how many samples each gets."""
+
+    prompts: Sequence[str]
+    samples_per_prompt: int
+
+
+def measure_held_out(job: GrpoJob, model: str, held_out: HeldOut, console: Console) -> dict[str, PolicyFigures]:
+    """Sample on the held-out prompts and have the same samples scored by every reward, shadows too."""
+    preset = job.preset
+    samples = generate(
+        model,
+        held_out.prompts,
+        samples_per_prompt=held_out.samples_per_prompt,
+        max_tokens=preset.max_completion_tokens,
+        temperature=preset.temperature,
+        top_p=preset.top_p,
+        prompt_prefix=preset.prompt_prefix,
+        seed=job.seed,
+        console=console,
+        title="held-out prompts",
+    )
+
+    async def ask_all() -> dict[str, PolicyFigures]:
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                spec.name: group.create_task(
+                    evaluate(samples, spec.url, api_key=job.api_key, timeout_seconds=job.outage_seconds)
+                )
+                for spec in job.rewards
+            }
+        return {name: task.result() for name, task in tasks.items()}
+
+    try:
+        return asyncio.run(ask_all())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+def write_grpo_report(
+    run: Run,
+    before: Mapping[str, PolicyFigures] | None,
+    after: Mapping[str, PolicyFigures] | None,
+    counts: Mapping[str, int],
+    settings: Mapping[str, Any],
+) -> Path:
+    """Write ``report.html`` and ``result.json`` into the folder of a run; returns the page."""
+    history = run.history()
+    rewards = sorted({name for line in history for name in line if name.startswith("scores/")})
+    figures: dict[str, str] = {f"rollouts {name}": str(count) for name, count in sorted(counts.items())}
+    samples: list[SamplePair] = []
+    if before and after:
+        for name in before:
+            early, late = before[name], after[name]
+            prompts = [prompt for prompt in early.rewards if prompt in late.rewards]
+            difference = bootstrap_difference(
+                [early.rewards[prompt] for prompt in prompts], [late.rewards[prompt] for prompt in prompts]
+            )
+            figures[f"{name}: after minus before, held-out"] = str(difference)
+        first_before, first_after = next(iter(before.values())), next(iter(after.values()))
+        figures["characters"] = f"{first_before.characters:.1f} → {first_after.characters:.1f}"
+        figures["ran into the limit"] = f"{first_before.truncated_share:.1%} → {first_after.truncated_share:.1%}"
+        figures["distinct-2"] = f"{first_before.distinct_2:.3f} → {first_after.distinct_2:.3f}"
+        step = max(1, len(first_before.samples) // SHOWN_SAMPLES)
+        samples = [
+            SamplePair(
+                prompt=first_before.samples[row].prompt,
+                before=first_before.samples[row].completion,
+                before_reward=first_before.scores[row].reward,
+                after=first_after.samples[row].completion,
+                after_reward=first_after.scores[row].reward,
+            )
+            for row in range(0, len(first_before.samples), step)
+        ]
+    report = Report(
+        title="zhufu: GRPO",
+        summary=f"{history[-1]['step']:.0f} steps." if history else "No step was logged.",
+        figures=figures,
+        plots=[
+            curve(history, ["reward"], "Weighted reward", "mean"),
+            curve(history, rewards, "Each reward, shadows too", "mean"),
+            curve(history, ["kl"], "KL from the reference policy", "nats per token"),
+            curve(history, ["policy/characters"], "Length", "characters"),
+            curve(history, ["completions/clipped_ratio"], "Ran into the token limit", "share"),
+            curve(history, ["policy/distinct_2"], "Variety within a step (distinct-2)", "share"),
+            curve(history, ["reward_wait_seconds"], "Waiting for rewards", "seconds a step"),
+        ],
+        samples=samples,
+        settings=settings,
+    )
+    write_json(run.output / "result.json", {"figures": figures, "counts": dict(counts)})
+    return write_report(report, run.output / "report.html")

@@ -1,0 +1,5 @@
+"""The page at the end of a run: one HTML file with its pictures inside, readable offline.
+
+- `page`: what a report holds, and rendering it
+- `plots`: curves of a training run as pictures
+"""
