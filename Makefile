@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench starter-reward-model constraints clean
+.PHONY: install demo test lint bench starter-reward-model openapi constraints clean
 
 install: .venv/installed
 
@@ -32,7 +32,11 @@ bench: install
 
 # The checkpoint in trainer/checkpoints, made again from nothing but this repository.
 starter-reward-model: install
-	$(BIN)/python -m trainer.checkpoints.build
+	$(BIN)/python -m trainer.checkpoints.build runs/starter-reward-model
+
+# The committed description of each service's API; a test compares them.
+openapi: install
+	$(BIN)/python -m services.reward_model.app --openapi > services/reward_model/openapi.json
 
 constraints: install
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

@@ -1,7 +1,12 @@
-"""Builds and runs the reward model service."""
+"""Builds and runs the reward model service.
+
+python -m services.reward_model.app              serve, with settings from the environment
+python -m services.reward_model.app --openapi    print the API's description and end
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 
 from fastapi import FastAPI
@@ -22,8 +27,16 @@ def build(settings: RewardModelSettings) -> FastAPI:
     return create_app(scorer, settings, routers=[checkpoint_routes(scorer, settings)], registry=registry)
 
 
+def openapi() -> str:
+    """The API's description as committed in ``openapi.json``; it depends on no setting."""
+    return json.dumps(build(RewardModelSettings(checkpoint="unused")).openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Run the service with settings from the environment."""
+    if sys.argv[1:] == ["--openapi"]:
+        sys.stdout.write(openapi())
+        return
     settings = RewardModelSettings()
     configure_logging(settings.log_level, settings.log_format)
     sys.exit(run_service(build(settings), settings))
