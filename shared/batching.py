@@ -30,6 +30,7 @@ from shared.errors import Overloaded, ScoringFailed, ShuttingDown, TextTooLong, 
 from shared.metrics import ServiceMetrics
 from shared.schemas import Rollout, Score, ScoreFailure
 from shared.scorer import Outcome, Scorer
+from shared.tasks import end_tasks
 
 log = structlog.get_logger(__name__)
 
@@ -170,11 +171,8 @@ class MicroBatcher:
                 async with asyncio.timeout(min(left, 0.1)):
                     await self._slot_free.wait()
         if self._loop_task is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+            await end_tasks([self._loop_task])
+        await end_tasks(self._running)
         self._fail_pending("shutting_down", "this replica shut down before the rollout was scored")
 
     async def _run(self) -> None:

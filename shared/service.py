@@ -46,6 +46,7 @@ from shared.schemas import (
 )
 from shared.scorer import Scorer
 from shared.settings import ServiceSettings
+from shared.tasks import end_tasks
 
 log = structlog.get_logger(__name__)
 
@@ -111,8 +112,7 @@ class Service:
     async def end(self) -> None:
         """Drain and close; see the order in the module's docstring."""
         if self._loading is not None and not self._loading.done():
-            self._loading.cancel()
-            await asyncio.gather(self._loading, return_exceptions=True)
+            await end_tasks([self._loading])
         begun = time.monotonic()
         if self._door is not None:
             await self._door.stop_reading()
@@ -223,7 +223,7 @@ def create_app(
         finally:
             await service.end()
 
-    def require_key(request: Request, _: Annotated[Any, Depends(bearer_scheme)]) -> None:
+    async def require_key(request: Request, _: Annotated[Any, Depends(bearer_scheme)]) -> None:
         keys.check(request)
 
     info = scorer.info()

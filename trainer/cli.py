@@ -87,6 +87,7 @@ def train_sft_command(
         save_steps=save_steps,
     )
     settings = {"model": model, "data": data, "eval_data": held_out, "seed": seed, "preset": dataclasses.asdict(chosen)}
+    _check_model(model)
     run = Run(output, command="train sft", settings=settings, resume=resume)
     figures = train_sft(job, run, console)
     _finish_training(run, "Supervised fine-tuning", ["loss", "eval_loss"], figures, settings)
@@ -137,6 +138,7 @@ def train_rm_command(
         "seed": seed,
         "preset": dataclasses.asdict(chosen),
     }
+    _check_model(model)
     run = Run(output, command="train rm", settings=settings, resume=resume)
     job = RewardModelJob(
         model=model,
@@ -191,7 +193,7 @@ def train_grpo_command(
 ) -> None:
     """Reinforcement learning with rewards that services give."""
     from trainer.data.formats import load_prompts
-    from trainer.grpo import GrpoJob, VllmOptions, train_grpo
+    from trainer.grpo import GrpoJob, train_grpo
     from trainer.grpo_report import HeldOut, measure_held_out, write_grpo_report
     from trainer.presets import GRPO
     from trainer.rewards import parse_rewards
@@ -222,6 +224,7 @@ def train_grpo_command(
         "seed": seed,
         "preset": dataclasses.asdict(chosen),
     }
+    _check_model(model, may_be_untrained=False)
     run = Run(output, command="train grpo", settings=settings, resume=resume)
     job = GrpoJob(
         model=model,
@@ -234,7 +237,7 @@ def train_grpo_command(
         outage_seconds=outage_seconds,
         max_failed_share=max_failed_share,
         metrics_port=metrics_port,
-        vllm=None if vllm is None else VllmOptions(mode="colocate" if vllm == "colocate" else "server", base_url=vllm),
+        vllm=_vllm(vllm),
         deepspeed=deepspeed,
     )
     held_out = None
@@ -340,6 +343,27 @@ def _preset(name: str) -> PresetName:
     if name not in {"laptop", "paper"}:
         raise typer.BadParameter("laptop or paper", param_hint="--preset")
     return cast("PresetName", name)
+
+
+def _check_model(model: str, *, may_be_untrained: bool = True) -> None:
+    """Raise before a folder is made for a run that could not begin."""
+    from trainer.models import load_tokenizer
+    from trainer.sft import TINY
+
+    if model != TINY:
+        load_tokenizer(model)
+    elif not may_be_untrained:
+        raise InvalidData(
+            TINY, "an untrained model writes nothing to be rewarded; make one with `zhufu train sft` first"
+        )
+
+
+def _vllm(option: str | None) -> Any:
+    from trainer.grpo import VllmOptions
+
+    if option is None:
+        return None
+    return VllmOptions(mode="colocate") if option == "colocate" else VllmOptions(mode="server", base_url=option)
 
 
 def _lora(rank: int | None) -> Any:

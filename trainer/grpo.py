@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,18 +18,21 @@ from typing import Any
 import structlog
 from datasets import Dataset
 from rich.console import Console
-from transformers import AutoTokenizer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
-from shared.errors import ZhufuError
+from shared.errors import InvalidData, ZhufuError
 from trainer.metrics import TrainerMetrics
+from trainer.models import load_tokenizer
 from trainer.presets import GrpoPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.rewards import RewardBoard, RewardSpec
 from trainer.runs import Run, use_bfloat16
-from trainer.sft import cpu_only, lora_config, quiet, save_merged
+from trainer.sft import ignore_known_warnings, lora_config, machine_arguments, quiet, save_merged
 
 log = structlog.get_logger(__name__)
+
+TRL_LOGGER = "trl.trainer.grpo_trainer"
 
 
 class TooManyFailures(ZhufuError):
@@ -67,10 +72,12 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
     """Train, save to ``run.model_folder``, and return how many rollouts ended how (``reward/status``).
 
     Raises:
+        InvalidData: There is no such model, or too few prompts for a step.
         TooManyFailures: More than ``max_failed_share`` of recent rollouts got no reward.
         shared.errors.RewardUnavailable: A reward was away for longer than ``outage_seconds``; resume when it is back.
         shared.errors.RewardRejected: A reward refuses our requests for good.
     """
+    ignore_known_warnings()
     metrics = TrainerMetrics()
     if job.metrics_port is not None:
         metrics.serve(job.metrics_port)
@@ -81,7 +88,9 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
         timeout_seconds=job.outage_seconds,
         max_failed_share=job.max_failed_share,
     )
-    tokenizer = AutoTokenizer.from_pretrained(job.model, padding_side="left")
+    tokenizer = load_tokenizer(job.model, padding_side="left")
+    prompts = fitting(tokenizer, job.prompts, job.preset)
+    set_seed(job.seed)  # adapters get their random weights before the trainer sets it
     reward_functions: Any = board.functions()  # asynchronous ones are taken, but not in TRL's annotation
     progress = RichProgress(console, "grpo")
     trainer = GRPOTrainer(
@@ -89,11 +98,12 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
         args=grpo_config(job, str(run.output)),
         processing_class=tokenizer,
         reward_funcs=reward_functions,
-        train_dataset=prompt_dataset(job.prompts, job.preset.prompt_prefix),
+        train_dataset=prompt_dataset(prompts, job.preset.prompt_prefix),
         peft_config=lora_config(job.preset.lora, "CAUSAL_LM"),
         callbacks=[progress, HistoryFile(run.history_file), _Watch(board, metrics), *callbacks],
     )
     quiet(trainer)
+    logging.getLogger(TRL_LOGGER).addFilter(_without_texts)
     try:
         trainer.train(resume_from_checkpoint=run.checkpoint)
     except BaseExceptionGroup as errors:
@@ -111,7 +121,7 @@ def grpo_config(job: GrpoJob, output: str) -> GRPOConfig:
     """TRL's configuration for a job. One optimizer step uses one generation, so that a resume is exact."""
     preset = job.preset
     rollouts = preset.prompts_per_step * preset.group_size
-    micro = min(preset.micro_batch_size, rollouts)
+    micro = max(size for size in range(1, min(preset.micro_batch_size, rollouts) + 1) if rollouts % size == 0)
     vllm: dict[str, Any] = {}
     if job.vllm is not None:
         vllm = {
@@ -141,7 +151,6 @@ def grpo_config(job: GrpoJob, output: str) -> GRPOConfig:
         scale_rewards="none" if preset.loss == "dr_grpo" else "group",
         reward_weights=[spec.weight for spec in job.rewards],
         bf16=use_bfloat16(),
-        gradient_checkpointing=False,
         seed=job.seed,
         save_steps=job.save_steps,
         save_total_limit=2,
@@ -150,8 +159,26 @@ def grpo_config(job: GrpoJob, output: str) -> GRPOConfig:
         disable_tqdm=True,
         deepspeed=job.deepspeed,
         **vllm,
-        **cpu_only(),
+        **machine_arguments(),
     )
+
+
+def fitting(tokenizer: Any, prompts: Sequence[str], preset: GrpoPreset) -> list[str]:
+    """The prompts that fit into ``max_prompt_tokens``, the template's own tokens included.
+
+    Raises:
+        InvalidData: Fewer are left than one step takes; the trainer would end at once and call that a success.
+    """
+    texts = [[{"role": "user", "content": preset.prompt_prefix + prompt}] for prompt in prompts]
+    ids = tokenizer.apply_chat_template(texts, add_generation_prompt=True)["input_ids"]
+    kept = [prompt for prompt, tokens in zip(prompts, ids, strict=True) if len(tokens) <= preset.max_prompt_tokens]
+    left_out = len(prompts) - len(kept)
+    if left_out:
+        log.warning("prompts_left_out", count=left_out, of=len(prompts), max_tokens=preset.max_prompt_tokens)
+    if len(kept) < preset.prompts_per_step:
+        longer = f", {left_out} more are longer than {preset.max_prompt_tokens} tokens" if left_out else ""
+        raise InvalidData("prompts", f"one step takes {preset.prompts_per_step}, and there are {len(kept)}{longer}")
+    return kept
 
 
 def prompt_dataset(prompts: Sequence[str], prompt_prefix: str) -> Dataset:
@@ -191,12 +218,17 @@ class _Watch(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Copy TRL's figures."""
+        """Copy TRL's figures; one that a step does not have (no rollout got a reward) is NaN, not the last one."""
         for name, gauge in (
             ("reward", self._metrics.reward),
             ("kl", self._metrics.kl),
             ("completions/clipped_ratio", self._metrics.policy_truncated),
         ):
-            value = (logs or {}).get(name)
-            if value is not None:
-                gauge.set(float(value))
+            if name in (logs or {}):
+                value = (logs or {})[name]
+                gauge.set(math.nan if value is None else float(value))
+
+
+def _without_texts(record: logging.LogRecord) -> bool:
+    """Drops TRL's warning about rollouts without a reward, which quotes them; `RewardBoard` has told their number."""
+    return "All reward functions returned None" not in record.getMessage()

@@ -8,14 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
 from rich.console import Console
 
+from shared.errors import ZhufuError
 from trainer.evaluation.intervals import bootstrap_difference
 from trainer.evaluation.policy import PolicyFigures, evaluate, generate
 from trainer.grpo import GrpoJob
 from trainer.report.page import Report, SamplePair, write_report
 from trainer.report.plots import curve
+from trainer.rewards import RewardSpec
 from trainer.runs import Run, write_json
+
+log = structlog.get_logger(__name__)
 
 SHOWN_SAMPLES = 20
 
@@ -29,7 +34,10 @@ class HeldOut:
 
 
 def measure_held_out(job: GrpoJob, model: str, held_out: HeldOut, console: Console) -> dict[str, PolicyFigures]:
-    """Sample on the held-out prompts and have the same samples scored by every reward, shadows too."""
+    """Sample on the held-out prompts and have the same samples scored by every reward: those that count, then shadows.
+
+    A shadow that gives no figures is left out.
+    """
     preset = job.preset
     samples = generate(
         model,
@@ -44,15 +52,22 @@ def measure_held_out(job: GrpoJob, model: str, held_out: HeldOut, console: Conso
         title="held-out prompts",
     )
 
+    async def ask(spec: RewardSpec) -> PolicyFigures | None:
+        try:
+            return await evaluate(samples, spec.url, api_key=job.api_key, timeout_seconds=job.outage_seconds)
+        except ZhufuError as error:
+            if spec.weight:
+                raise
+            log.warning("shadow_left_out", reward=spec.name, code=error.code, detail=error.detail)
+            return None
+
     async def ask_all() -> dict[str, PolicyFigures]:
         async with asyncio.TaskGroup() as group:
             tasks = {
-                spec.name: group.create_task(
-                    evaluate(samples, spec.url, api_key=job.api_key, timeout_seconds=job.outage_seconds)
-                )
-                for spec in job.rewards
+                spec.name: group.create_task(ask(spec))
+                for spec in sorted(job.rewards, key=lambda spec: not spec.weight)
             }
-        return {name: task.result() for name, task in tasks.items()}
+        return {name: figures for name, task in tasks.items() if (figures := task.result()) is not None}
 
     try:
         return asyncio.run(ask_all())
@@ -73,7 +88,7 @@ def write_grpo_report(
     figures: dict[str, str] = {f"rollouts {name}": str(count) for name, count in sorted(counts.items())}
     samples: list[SamplePair] = []
     if before and after:
-        for name in before:
+        for name in [name for name in before if name in after]:
             early, late = before[name], after[name]
             prompts = [prompt for prompt in early.rewards if prompt in late.rewards]
             difference = bootstrap_difference(

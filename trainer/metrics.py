@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from shared.errors import ZhufuError
+
 STEP_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+
+class MetricsPortTaken(ZhufuError):
+    """The port that metrics were to be served on is not free."""
+
+    code = "metrics_port_taken"
 
 
 class TrainerMetrics:
@@ -35,7 +45,16 @@ class TrainerMetrics:
         self.policy_truncated = Gauge(
             "zhufu_trainer_policy_truncated", "Share of completions that ran into the limit.", registry=self.registry
         )
+        for gauge in (self.reward, self.kl, self.policy_characters, self.policy_distinct_2, self.policy_truncated):
+            gauge.set(math.nan)  # what was not measured yet is not zero
 
     def serve(self, port: int) -> None:
-        """Answer scrapes on loopback until the process ends."""
-        start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        """Answer scrapes on loopback until the process ends.
+
+        Raises:
+            MetricsPortTaken: Somebody else listens there.
+        """
+        try:
+            start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        except OSError as error:
+            raise MetricsPortTaken(f"metrics cannot be served on port {port}: {error.strerror}") from error

@@ -78,9 +78,10 @@ class HistoryFile(TrainerCallback):
         """Keep only what the checkpoint knows of."""
         if not state.is_world_process_zero or not self._path.is_file():
             return
-        lines = self._path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if json.loads(line)["step"] <= state.global_step]
-        self._path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        kept = [line for line in read_history(self._path) if line["step"] <= state.global_step]
+        whole = self._path.with_suffix(".part")
+        whole.write_text("".join(f"{json.dumps(line)}\n" for line in kept), encoding="utf-8")
+        whole.replace(self._path)
 
     def on_log(
         self,
@@ -90,8 +91,11 @@ class HistoryFile(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Append one line; figures that are not numbers, or not finite, are left out."""
-        if not state.is_world_process_zero or not logs:
+        """Append one line; figures that are not numbers, or not finite, are left out.
+
+        So is the trainer's summary at the end: it is of no step, and after a resume it is about the rest alone.
+        """
+        if not state.is_world_process_zero or not logs or "train_runtime" in logs:
             return
         figures = {
             name: float(value)
@@ -100,6 +104,17 @@ class HistoryFile(TrainerCallback):
         }
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": state.global_step, **figures}) + "\n")
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """All logged steps, in order; none where there is no file yet.
+
+    Half a line at the end is left out: a process was killed while it wrote it.
+    """
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")  # the last part is empty, or half a line
+    return [json.loads(line) for line in lines[:-1]]
 
 
 def _number(value: Any) -> str:

@@ -12,24 +12,33 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 import torch
 from datasets import Dataset
 from rich.console import Console
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, set_seed
 from trl import RewardConfig, RewardTrainer
 
 from shared.errors import InvalidData
 from shared.reward_format import Calibration, Encoding, RewardFormat, default_format, encode
 from trainer.data.negatives import NegativeMaker
 from trainer.data.records import PreferencePair
+from trainer.models import load_tokenizer
 from trainer.presets import RewardModelPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.runs import Run, use_bfloat16
-from trainer.sft import TINY, cpu_only, lora_config, quiet, save_merged
+from trainer.sft import TINY, ignore_known_warnings, logging_steps, lora_config, machine_arguments, quiet, save_merged
 from trainer.tiny import make_tiny_model
 
+log = structlog.get_logger(__name__)
+
 SCORING_BATCH = 64
-CALIBRATION_STEPS = 50
+MAX_LEFT_OUT = 0.01
+"""More pairs than this share that are too long are an error."""
+CALIBRATION_STEPS = 100
+SMALLEST_STEP = 1e-10
+SMALLEST_DIFFERENCE = 1e-9
+"""Between the means of good and bad logits, as a share of their spread."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +58,19 @@ class RewardModelJob:
 
 
 def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[str, float]:
-    """Train, calibrate, save to ``run.model_folder`` and return figures measured on the validation pairs."""
+    """Train, calibrate, save to ``run.model_folder`` and return figures measured on the validation pairs.
+
+    Raises:
+        InvalidData: There is no such model, or too many pairs are longer than ``preset.max_tokens``.
+    """
+    ignore_known_warnings()
     preset = job.preset
     model_name = job.model
+    set_seed(job.seed)  # the head, and adapters, get their random weights before the trainer sets it
     if model_name == TINY:
         texts = [text for pair in job.pairs for text in (pair.prompt, pair.chosen, pair.rejected)]
         model_name = str(make_tiny_model(run.output / "untrained", texts, seed=job.seed))
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
+    tokenizer = load_tokenizer(model_name)
     model = AutoModelForSequenceClassification.from_pretrained(model_name, num_labels=1, dtype=torch.float32)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -64,7 +79,8 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
 
     maker = NegativeMaker(job.pairs, seed=job.seed, samples=job.samples)
     made = maker.make(preset.hard_negatives) if preset.hard_negatives else []
-    training = [*job.pairs, *(pair for _, pair in made)]
+    _, training = encoded_pairs(tokenizer, encoding, [*job.pairs, *(pair for _, pair in made)], preset.max_tokens)
+    validation, evaluation = encoded_pairs(tokenizer, encoding, job.validation, preset.max_tokens)
     arguments = RewardConfig(
         output_dir=str(run.output),
         num_train_epochs=preset.epochs,
@@ -78,23 +94,22 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
         max_length=preset.max_tokens,
         center_rewards_coefficient=preset.center_rewards,
         bf16=use_bfloat16(),
-        gradient_checkpointing=False,
         seed=job.seed,
         save_steps=job.save_steps,
         save_total_limit=2,
-        logging_steps=10,
-        eval_strategy="epoch" if job.validation else "no",
+        logging_steps=logging_steps(job.save_steps),
+        eval_strategy="epoch" if validation else "no",
         report_to="none",
         disable_tqdm=True,
-        **cpu_only(),
+        **machine_arguments(),
     )
     progress = RichProgress(console, "reward model")
     trainer = RewardTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
-        train_dataset=encoded_pairs(tokenizer, encoding, training, preset.max_tokens),
-        eval_dataset=encoded_pairs(tokenizer, encoding, job.validation, preset.max_tokens) if job.validation else None,
+        train_dataset=training,
+        eval_dataset=evaluation if validation else None,
         peft_config=lora_config(preset.lora, "SEQ_CLS"),
         callbacks=[progress, HistoryFile(run.history_file)],
     )
@@ -106,8 +121,8 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
 
     figures: dict[str, float] = {}
     calibration = None
-    if job.validation:
-        chosen, rejected = score_pairs(trainer.model, tokenizer, encoding, job.validation)
+    if validation:
+        chosen, rejected = score_pairs(trainer.model, tokenizer, encoding, validation)
         wins = sum(good > bad for good, bad in zip(chosen, rejected, strict=True))
         figures["validation_accuracy"] = wins / len(chosen)
         calibration = fit_calibration(chosen, rejected)
@@ -130,21 +145,27 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
     return figures
 
 
-def encoded_pairs(tokenizer: Any, encoding: Encoding, pairs: Sequence[PreferencePair], max_tokens: int) -> Dataset:
-    """Pairs as token ids; a pair that does not fit is an error, because cutting it would change what it says."""
+def encoded_pairs(
+    tokenizer: Any, encoding: Encoding, pairs: Sequence[PreferencePair], max_tokens: int
+) -> tuple[list[PreferencePair], Dataset]:
+    """The pairs that fit, and their token ids; a longer one would have to be cut, and would then say something else.
+
+    Raises:
+        InvalidData: More than `MAX_LEFT_OUT` of them are too long.
+    """
     prompts = [pair.prompt for pair in pairs]
-    chosen = encode(tokenizer, encoding, prompts, [pair.chosen for pair in pairs])
-    rejected = encode(tokenizer, encoding, prompts, [pair.rejected for pair in pairs])
-    fitting = [
-        {"chosen_ids": good, "rejected_ids": bad}
-        for good, bad in zip(chosen, rejected, strict=True)
-        if max(len(good), len(bad)) <= max_tokens
+    chosen = encode(tokenizer, encoding, prompts, [pair.chosen for pair in pairs]) if pairs else []
+    rejected = encode(tokenizer, encoding, prompts, [pair.rejected for pair in pairs]) if pairs else []
+    fits = [max(len(good), len(bad)) <= max_tokens for good, bad in zip(chosen, rejected, strict=True)]
+    too_long = fits.count(False)
+    if too_long > len(pairs) * MAX_LEFT_OUT:
+        raise InvalidData("preference pairs", f"{too_long} of {len(pairs)} are longer than {max_tokens} tokens")
+    if too_long:
+        log.warning("pairs_left_out", count=too_long, of=len(pairs), max_tokens=max_tokens)
+    rows = [
+        {"chosen_ids": good, "rejected_ids": bad} for good, bad, fit in zip(chosen, rejected, fits, strict=True) if fit
     ]
-    if len(fitting) < len(pairs) * 0.99:
-        raise InvalidData(
-            "preference pairs", f"{len(pairs) - len(fitting)} of {len(pairs)} are longer than {max_tokens} tokens"
-        )
-    return Dataset.from_list(fitting)
+    return [pair for pair, fit in zip(pairs, fits, strict=True) if fit], Dataset.from_list(rows)
 
 
 @torch.inference_mode()
@@ -169,22 +190,34 @@ def score_pairs(
 
 
 def fit_calibration(good: Sequence[float], bad: Sequence[float]) -> Calibration | None:
-    """Platt scaling by Newton's method, with Platt's smoothed targets; None where the logits do not tell good from bad.
+    """Platt scaling with Platt's smoothed targets; None where the logits do not tell good from bad.
 
-    Source: J. Platt, Probabilistic outputs for support vector machines (1999); Lin, Lin and Weng (2007).
+    Newton's method with a line search. Source: J. Platt, Probabilistic outputs for support vector machines (1999);
+    Lin, Lin and Weng (2007).
     """
     values = torch.tensor([*good, *bad], dtype=torch.float64)
+    spread = float(values.max() - values.min())
+    difference = math.fsum(good) / len(good) - math.fsum(bad) / len(bad)
+    if spread == 0 or difference <= spread * SMALLEST_DIFFERENCE:
+        return None  # the slope has the sign of this difference; of nothing, it would be rounding noise
     high, low = (len(good) + 1) / (len(good) + 2), 1 / (len(bad) + 2)
     targets = torch.tensor([high] * len(good) + [low] * len(bad), dtype=torch.float64)
     features = torch.stack([values, torch.ones_like(values)], dim=1)
     weights = torch.zeros(2, dtype=torch.float64)
+
+    def loss(candidate: torch.Tensor) -> float:
+        logits = features @ candidate
+        return float((torch.nn.functional.softplus(logits) - targets * logits).sum())
+
     for _ in range(CALIBRATION_STEPS):
         probabilities = torch.sigmoid(features @ weights)
         gradient = features.T @ (probabilities - targets)
         curvature = features.T @ (features * (probabilities * (1 - probabilities))[:, None])
         step = torch.linalg.solve(curvature + 1e-9 * torch.eye(2, dtype=torch.float64), gradient)
+        while loss(weights - step) > loss(weights) and float(step.abs().max()) > SMALLEST_STEP:
+            step = step / 2  # a whole step may go too far where outliers bend the curve
         weights = weights - step
-        if float(step.abs().max()) < 1e-10:
+        if float(step.abs().max()) < SMALLEST_STEP:
             break
     scale, bias = float(weights[0]), float(weights[1])
     return Calibration(scale=scale, bias=bias) if scale > 0 and math.isfinite(scale) and math.isfinite(bias) else None

@@ -5,7 +5,8 @@ rewards of a batch are asked for together, and a rollout for which one *weighted
 them; TRL then leaves it out of the baseline and gives it no advantage. A failure is never a zero, nor a
 small one.
 
-A reward of weight 0 is a shadow: asked for and logged, and its failures do not touch the others.
+A reward of weight 0 is a shadow: asked for and logged. It does not touch the others: neither its failures, nor its
+being away, nor its being slow, for it is waited for only a little longer than they are.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ import structlog
 
 from shared.client import RewardClient
 from shared.client.base import DEFAULT_TIMEOUT_SECONDS
-from shared.errors import InvalidUrl
-from shared.schemas import Rollout, Score
+from shared.errors import DeadlineExpired, InvalidUrl, ZhufuError
+from shared.schemas import Rollout, Score, ScoreFailure, Status
 from trainer.metrics import TrainerMetrics
 from trainer.text_stats import distinct_n
 
 log = structlog.get_logger(__name__)
 
 RewardFunction = Callable[..., Awaitable[list[float | None]]]
+
+SHADOW_WAIT_SECONDS = 30.0
+"""How long a step waits for its shadows when all rewards that count are there."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,22 +65,36 @@ def parse_rewards(rewards: Sequence[str], weights: Sequence[str]) -> list[Reward
             raise InvalidUrl(f"--reward {option!r}: write NAME=URL, such as judge=http://127.0.0.1:8001")
         if name in urls:
             raise InvalidUrl(f"--reward {name} stands twice")
+        try:
+            RewardClient.from_url(url)  # sends nothing; a wrong URL shall not come to light after a model was loaded
+        except InvalidUrl as error:
+            raise InvalidUrl(f"--reward {name}: {error.detail}") from None
         urls[name] = url
     given: dict[str, float] = {}
     for option in weights:
         name, _, text = option.partition("=")
         try:
-            given[name] = float(text)
+            weight = float(text)
         except ValueError:
             raise InvalidUrl(f"--weight {option!r}: write NAME=NUMBER") from None
         if name not in urls:
             raise InvalidUrl(f"--weight {name} names no --reward")
-        if not math.isfinite(given[name]):
+        if name in given:
+            raise InvalidUrl(f"--weight {name} stands twice")
+        if not math.isfinite(weight):
             raise InvalidUrl(f"--weight {option!r}: not a finite number")
+        given[name] = weight
     specs = [RewardSpec(name=name, url=url, weight=given.get(name, 1.0)) for name, url in urls.items()]
     if not any(spec.weight for spec in specs):
         raise InvalidUrl("no reward counts: give at least one --reward a weight other than 0")
     return specs
+
+
+class Connect(Protocol):
+    """Makes the client of a URL, as `RewardClient.from_url` does."""
+
+    def __call__(self, url: str, *, api_key: str | None, timeout_seconds: float) -> RewardClient:
+        """Make one; nothing is sent yet."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,6 +111,7 @@ class RewardBoard:
     Args:
         specs: The rewards.
         timeout_seconds: How long an outage is waited out before the run ends.
+        shadow_wait_seconds: How long a step waits for its shadows when all rewards that count are there.
         max_failed_share: When more of the rollouts of the last ``failure_window`` steps got no reward, `stop_reason`
             is set; the trainer then stops with a checkpoint.
     """
@@ -106,6 +125,8 @@ class RewardBoard:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         max_failed_share: float = 0.5,
         failure_window: int = 5,
+        shadow_wait_seconds: float = SHADOW_WAIT_SECONDS,
+        connect: Connect = RewardClient.from_url,
     ) -> None:
         self.specs = list(specs)
         self.stop_reason: str | None = None
@@ -114,6 +135,8 @@ class RewardBoard:
         self._api_key = api_key
         self._timeout_seconds = timeout_seconds
         self._max_failed_share = max_failed_share
+        self._shadow_wait_seconds = shadow_wait_seconds
+        self._connect = connect
         self._recent: collections.deque[tuple[int, int]] = collections.deque(maxlen=failure_window)
         self._clients: dict[str, RewardClient] = {}
         self._batch: _Batch | None = None
@@ -128,7 +151,10 @@ class RewardBoard:
         return [self._function(spec) for spec in self.specs]
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Give up what is being asked for, and close all connections."""
+        if self._batch is not None:
+            self._batch.task.cancel()
+            await asyncio.gather(self._batch.task, return_exceptions=True)
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
         self._clients.clear()
 
@@ -151,9 +177,24 @@ class RewardBoard:
 
     async def _ask(self, rollouts: list[Rollout], log_metric: LogMetric | None) -> dict[str, list[Score]]:
         begun = time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            tasks = {spec.name: group.create_task(self._client(spec).score(rollouts)) for spec in self.specs}
+        shadows = {
+            spec.name: asyncio.create_task(self._client(spec).score(rollouts)) for spec in self.specs if not spec.weight
+        }
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    spec.name: group.create_task(self._client(spec).score(rollouts))
+                    for spec in self.specs
+                    if spec.weight
+                }
+            if shadows:
+                await asyncio.wait(shadows.values(), timeout=self._shadow_wait_seconds)
+        finally:
+            for shadow in shadows.values():
+                shadow.cancel()
+            await asyncio.gather(*shadows.values(), return_exceptions=True)
         scores = {name: task.result() for name, task in tasks.items()}
+        scores |= {name: _shadow_scores(shadow, rollouts) for name, shadow in shadows.items()}
         waited = time.perf_counter() - begun
         self._metrics.reward_wait_seconds.observe(waited)
         self._count(scores, len(rollouts))
@@ -163,7 +204,7 @@ class RewardBoard:
 
     def _client(self, spec: RewardSpec) -> RewardClient:
         if spec.name not in self._clients:
-            self._clients[spec.name] = RewardClient.from_url(
+            self._clients[spec.name] = self._connect(
                 spec.url, api_key=self._api_key, timeout_seconds=self._timeout_seconds
             )
         return self._clients[spec.name]
@@ -178,8 +219,9 @@ class RewardBoard:
             for score in column:
                 self.counts[f"{name}/{score.status}"] += 1
                 self._metrics.rollouts_total.labels(name, score.status).inc()
-                if score.error is not None:
-                    log.warning("rollout_without_reward", reward=name, status=score.status, code=score.error.code)
+            why = collections.Counter((score.status, score.error.code) for score in column if score.error is not None)
+            for (status, code), count in why.items():
+                log.warning("rollouts_without_reward", reward=name, status=status, code=code, count=count)
         unusable = self._usable(scores).count(False)
         self._recent.append((unusable, rollouts))
         failed, asked = (sum(column) for column in zip(*self._recent, strict=True))
@@ -201,6 +243,26 @@ class RewardBoard:
         log_metric("policy/distinct_2", distinct_n(completions, 2))
         self._metrics.policy_characters.set(characters)
         self._metrics.policy_distinct_2.set(distinct_n(completions, 2))
+
+
+def _shadow_scores(task: asyncio.Task[list[Score]], rollouts: Sequence[Rollout]) -> list[Score]:
+    """What a shadow answered; typed failures where it was away, refused, or took too long."""
+    error: ZhufuError
+    if task.cancelled():
+        status: Status = "expired"
+        error = DeadlineExpired("a shadow is not waited for longer than this")
+    else:
+        raised = task.exception()
+        if raised is None:
+            return task.result()
+        if not isinstance(raised, ZhufuError):
+            raise raised
+        status, error = "failed", raised
+    failure = ScoreFailure(code=error.code, detail=error.detail, retryable=True)
+    return [
+        Score(id=rollout.id, status=status, reward=None, error=failure, version="unknown", latency_seconds=0.0)
+        for rollout in rollouts
+    ]
 
 
 def rollouts_of(prompts: Sequence[Any], completions: Sequence[Any], columns: dict[str, Any]) -> list[Rollout]:

@@ -2,7 +2,7 @@
 
 OUTPUT/run.json         command, settings, data, versions
 OUTPUT/history.jsonl    one line for each logged step
-OUTPUT/checkpoint-N/    for resuming
+OUTPUT/checkpoint-N/    for resuming; one that a kill left unfinished is passed over
 OUTPUT/model/           the result: a model folder like any other
 OUTPUT/report.html      what to look at
 """
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.trainer_utils import get_last_checkpoint
 
 from shared.errors import ZhufuError
+from trainer.progress import read_history
 
 VERSIONS_OF = ("zhufu", "torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
@@ -44,10 +44,11 @@ class Run:
             output: The folder; made when missing.
             command: Which command runs, such as ``train sft``.
             settings: Everything that decides the result, as JSON values.
-            resume: Go on from the last checkpoint that lies there.
+            resume: Go on from the last checkpoint that lies there; from the start where a run ended before its first.
 
         Raises:
-            RunFolderError: The folder holds a run and ``resume`` is not given, or the run there had other settings.
+            RunFolderError: The folder holds a run and ``resume`` is not given, the run there had other settings, or
+                ``resume`` is given and there is no run.
         """
         self.output = output
         self.checkpoint: str | None = None
@@ -59,9 +60,11 @@ class Run:
                 raise RunFolderError(f"{output} holds a run already: choose another folder, or resume it")
             if {key: before.get(key) for key in self._description} != self._description:
                 raise RunFolderError(f"{record} tells of a run with other settings: it cannot be resumed with these")
-            self.checkpoint = get_last_checkpoint(str(output))
+            self.checkpoint = last_whole_checkpoint(output)
         elif output.is_dir() and any(output.iterdir()):
             raise RunFolderError(f"{output} is not empty and holds no run")
+        elif resume:
+            raise RunFolderError(f"{output} holds no run to resume")
         output.mkdir(parents=True, exist_ok=True)
         if not record.is_file():
             versions = {name: importlib.metadata.version(name) for name in VERSIONS_OF}
@@ -80,9 +83,22 @@ class Run:
 
     def history(self) -> list[dict[str, Any]]:
         """All logged steps so far, in order."""
-        if not self.history_file.is_file():
-            return []
-        return [json.loads(line) for line in self.history_file.read_text(encoding="utf-8").splitlines()]
+        return read_history(self.history_file)
+
+
+def last_whole_checkpoint(output: Path) -> str | None:
+    """The newest checkpoint that was saved to its end; None where there is none.
+
+    The trainer writes ``trainer_state.json`` last: a folder without it, or with half of it, is of a process that was
+    killed while it saved.
+    """
+    numbers = {path: path.name.removeprefix("checkpoint-") for path in output.glob("checkpoint-*")}
+    newest_first = sorted((path for path in numbers if numbers[path].isdecimal()), key=lambda path: -int(numbers[path]))
+    for path in newest_first:
+        with contextlib.suppress(OSError, ValueError):
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            return str(path)
+    return None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
 from datasets import Dataset
 from peft import LoraConfig
 from rich.console import Console
-from transformers import AutoTokenizer
+from transformers import set_seed
 from trl import SFTConfig, SFTTrainer
 
+from shared.errors import InvalidData
 from trainer.data.records import Example
+from trainer.models import load_tokenizer
 from trainer.presets import LoraPreset, SftPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.runs import Run, use_bfloat16
 from trainer.tiny import make_tiny_model
 
+log = structlog.get_logger(__name__)
+
 TINY = "tiny"
 """As a model's name: make an untrained tiny one from the texts."""
+STEPS_PER_LOG = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +48,16 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
     """Train, save to ``run.model_folder``, and return the last figures.
 
     Raises:
-        OSError: The model can be loaded neither from a folder nor from a hub.
+        InvalidData: There is no such model, or no example fits into ``preset.max_tokens``.
     """
+    ignore_known_warnings()
     model = job.model
     if model == TINY:
         texts = [text for example in job.examples for text in (example.prompt, example.completion)]
         model = str(make_tiny_model(run.output / "untrained", [*texts, *job.tokenizer_texts], seed=job.seed))
     preset = job.preset
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer = load_tokenizer(model)
+    set_seed(job.seed)  # adapters get their random weights before the trainer sets it
     arguments = SFTConfig(
         output_dir=str(run.output),
         num_train_epochs=preset.epochs,
@@ -60,23 +70,24 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
         adam_beta2=0.95,
         max_length=preset.max_tokens,
         bf16=use_bfloat16(),
-        gradient_checkpointing=False,
         seed=job.seed,
         save_steps=job.save_steps,
         save_total_limit=2,
-        logging_steps=10,
+        logging_steps=logging_steps(job.save_steps),
         eval_strategy="epoch" if job.evaluation else "no",
         report_to="none",
         disable_tqdm=True,
-        **cpu_only(),
+        **machine_arguments(),
     )
     progress = RichProgress(console, "sft")
     trainer = SFTTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
-        train_dataset=conversations(job.examples, preset.prompt_prefix),
-        eval_dataset=conversations(job.evaluation, preset.prompt_prefix) if job.evaluation else None,
+        train_dataset=conversations(fitting(tokenizer, job.examples, preset), preset.prompt_prefix),
+        eval_dataset=(
+            conversations(fitting(tokenizer, job.evaluation, preset), preset.prompt_prefix) if job.evaluation else None
+        ),
         peft_config=lora_config(preset.lora, "CAUSAL_LM"),
         callbacks=[progress, HistoryFile(run.history_file)],
     )
@@ -108,6 +119,38 @@ def conversations(examples: Sequence[Example], prompt_prefix: str) -> Dataset:
     )
 
 
+def fitting(tokenizer: Any, examples: Sequence[Example], preset: SftPreset) -> list[Example]:
+    """The examples that fit into ``max_tokens``; TRL would cut the others, and teach the policy not to end.
+
+    Raises:
+        InvalidData: None fits.
+    """
+    texts = [
+        [
+            {"role": "user", "content": preset.prompt_prefix + each.prompt},
+            {"role": "assistant", "content": each.completion},
+        ]
+        for each in examples
+    ]
+    ids = tokenizer.apply_chat_template(texts)["input_ids"]
+    kept = [each for each, tokens in zip(examples, ids, strict=True) if len(tokens) <= preset.max_tokens]
+    if not kept:
+        raise InvalidData("examples", f"all {len(examples)} are longer than {preset.max_tokens} tokens")
+    if len(kept) < len(examples):
+        log.warning(
+            "examples_left_out", count=len(examples) - len(kept), of=len(examples), max_tokens=preset.max_tokens
+        )
+    return kept
+
+
+def logging_steps(save_steps: int) -> int:
+    """Steps between logged figures: a divisor of ``save_steps``.
+
+    Figures are means since the last log, and a checkpoint does not keep what has gathered; so each is at a logged step.
+    """
+    return math.gcd(STEPS_PER_LOG, save_steps)
+
+
 def lora_config(lora: LoraPreset | None, task: str) -> LoraConfig | None:
     """peft's configuration for adapters on all linear layers; None trains the whole model."""
     if lora is None:
@@ -117,11 +160,21 @@ def lora_config(lora: LoraPreset | None, task: str) -> LoraConfig | None:
     )
 
 
-def cpu_only() -> dict[str, Any]:
-    """Trainer arguments where there is no GPU: pinned memory would only warn."""
+def machine_arguments() -> dict[str, Any]:
+    """Trainer arguments that are alike for all trainings on this machine.
+
+    Activations are kept, not computed again. (False would say so under a name that newer versions of transformers warn
+    about.) Where there is no GPU, pinned memory would only warn.
+    """
     import torch
 
-    return {} if torch.cuda.is_available() else {"use_cpu": True, "dataloader_pin_memory": False}
+    kept: dict[str, Any] = {"gradient_checkpointing": None}
+    return kept if torch.cuda.is_available() else {**kept, "use_cpu": True, "dataloader_pin_memory": False}
+
+
+def ignore_known_warnings() -> None:
+    """Hide what TRL and peft do with transformers that a later version will not have: a user cannot change it."""
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
 
 
 def quiet(trainer: Any) -> None:

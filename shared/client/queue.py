@@ -20,6 +20,7 @@ from shared.errors import RewardProtocolError, RewardRejected, RewardUnavailable
 from shared.queue.broker import Broker, connect
 from shared.queue.messages import QueuedResult, QueuedRollout
 from shared.schemas import RewardInfo, Rollout, Score, ScoreFailure
+from shared.tasks import end_tasks
 
 MAX_QUEUED_ROLLOUTS = 50_000
 """A requester adds nothing while the stream holds this many; it waits."""
@@ -110,6 +111,7 @@ class _Request:
         }
         self._scores: dict[str, Score] = {}
         self._added = False
+        self._known = 0
         self._connection_lost = asyncio.Event()
         self._trouble = "no scoring process answered"
 
@@ -125,9 +127,7 @@ class _Request:
             for task in done:
                 task.result()
         finally:
-            adding.cancel()
-            reading.cancel()
-            await asyncio.gather(adding, reading, return_exceptions=True)
+            await end_tasks([adding, reading])
             await asyncio.shield(self._forget())
         if not self._added and not self._scores:
             raise RewardUnavailable(f"nothing could be queued within the time allowed: {self._trouble}")
@@ -135,14 +135,22 @@ class _Request:
 
     async def _add(self) -> None:
         """Add what is open, waiting for room; then watch, and add again what Redis may have lost. Never ends."""
+        step = self._add_open
         while True:
-            await self._until_done(self._add_open)
+            await self._until_done(step)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RESTORE_INTERVAL_SECONDS):
                     await self._connection_lost.wait()
+            step = self._add_open if self._connection_lost.is_set() else self._restore
             self._connection_lost.clear()
 
+    async def _restore(self) -> None:
+        """Add again what is open if Redis knows of fewer rollouts than were added last: it has lost its data."""
+        if await self._broker.admitted(self._id) < self._known:
+            await self._add_open()
+
     async def _add_open(self) -> None:
+        self._known = 0
         for start in range(0, len(self._rollouts), ENQUEUE_BATCH):
             ids = [rollout.id for rollout in self._rollouts[start : start + ENQUEUE_BATCH]]
             while waiting := [(each, self._payloads[each]) for each in ids if each not in self._scores]:
@@ -152,6 +160,7 @@ class _Request:
                 )
                 self._added = self._added or added > 0
                 if added == len(waiting):
+                    self._known += added
                     break
                 self._trouble = "the queue is full"
                 await asyncio.sleep(FULL_WAIT_SECONDS)

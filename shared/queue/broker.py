@@ -103,6 +103,10 @@ class Broker:
         keys = [self.keys.rollouts, self.keys.admitted(request)]
         return int(await self._enqueue(keys=keys, args=arguments))
 
+    async def admitted(self, request: str) -> int:
+        """How many rollouts of a request Redis knows of; they were added since it last lost its data."""
+        return int(await self._await(self._redis.scard(self.keys.admitted(request))))
+
     async def read_results(self, request: str, after: str, count: int) -> list[tuple[str, bytes]]:
         """Wait a moment for results that came after the one given; (entry id, payload) pairs, maybe none."""
         answer = await self._await(self._redis.xread({self.keys.results(request): after}, count=count, block=BLOCK_MS))

@@ -36,6 +36,7 @@ from shared.queue.broker import RESULT_MARGIN_MS, Broker, Completion, Entry
 from shared.queue.messages import DeadLetter, QueuedResult, QueuedRollout
 from shared.schemas import RewardInfo, Score, ScoreFailure
 from shared.scorer import Scorer
+from shared.tasks import end_tasks
 
 log = structlog.get_logger(__name__)
 
@@ -122,9 +123,7 @@ class QueueDoor:
     async def stop_reading(self) -> None:
         """Take nothing new. What is in work goes on."""
         self._stopping.set()
-        for task in [*self._readers, *self._retries]:
-            task.cancel()
-        await asyncio.gather(*self._readers, *self._retries, return_exceptions=True)
+        await end_tasks([*self._readers, *self._retries])
 
     async def close(self, timeout_seconds: float) -> None:
         """Save the results that are there and hand all else to other processes. Call after the batcher drained."""
@@ -133,9 +132,7 @@ class QueueDoor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._finished.join()
-        for task in self._keepers:
-            task.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await end_tasks(self._keepers)
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             idle_ms = round(self._limits.lease_seconds * 1000)
             async with asyncio.timeout(max(1.0, deadline - time.monotonic())):

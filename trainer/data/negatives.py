@@ -65,8 +65,9 @@ class NegativeMaker:
         return made
 
     def _other_prompt(self, pair: PreferencePair) -> str:
-        """A good greeting for somebody else."""
-        return self._random.choice(self._pairs).chosen
+        """A good greeting for somebody else; another one for the same prompt would not be wrong."""
+        other = self._random.choice(self._pairs)
+        return "" if other.prompt == pair.prompt else other.chosen
 
     def _spliced(self, pair: PreferencePair) -> str:
         """The beginning of this greeting and the end of another, joined in mid-sentence; as long as this one."""

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+from transformers import AutoModelForCausalLM, set_seed
 
 from shared.client import RewardClient
 from shared.errors import RewardUnavailable
 from shared.schemas import Rollout, Score
+from trainer.models import load_tokenizer
 from trainer.text_stats import distinct_n
 
 GENERATION_BATCH = 96
@@ -58,7 +59,7 @@ def generate(
     title: str = "generate",
 ) -> list[Sample]:
     """Sample completions; those of one prompt stand together, prompts in order. Same seed, same samples."""
-    tokenizer = AutoTokenizer.from_pretrained(model_path, padding_side="left")
+    tokenizer = load_tokenizer(model_path, padding_side="left")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = AutoModelForCausalLM.from_pretrained(model_path)
     model.to(device).eval()

@@ -1,0 +1,118 @@
+"""Fixtures of all tests: a real Redis, and real service processes that are ended whatever happens."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import hypothesis
+import pytest
+import structlog
+
+from tests.support.processes import RedisServer, Service, free_port, service_command
+
+# The machine may be busy with other things: how long one example takes says nothing.
+hypothesis.settings.register_profile("zhufu", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("zhufu")
+
+# structlog's own defaults render rich tracebacks, a second each; what tests provoke on purpose is told plainly.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The one Redis of this run, emptied before each test that uses it; tests that stop Redis take `own_redis`."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of this test alone, to be stopped, killed and started again."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    server = RedisServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_key_is_left_without_ttl(request: pytest.FixtureRequest) -> Iterator[None]:
+    names = [name for name in ("redis_server", "own_redis") if name in request.fixturenames]
+    servers: list[RedisServer] = [request.getfixturevalue(name) for name in names]
+    for server in servers:
+        with server.client() as client:
+            client.flushall()
+    yield
+    for server in servers:
+        left = keys_without_ttl(server)
+        assert not left, f"keys without a TTL: {left}"
+
+
+def keys_without_ttl(server: RedisServer) -> list[str]:
+    """Keys that stay for ever and should not: all but the dead letters, and a stream of rollouts that is empty."""
+    with server.client() as client:
+        return [
+            key
+            for key in client.scan_iter()
+            if client.ttl(key) == -1
+            and not key.endswith(":dead")
+            and not (key.endswith(":rollouts") and client.xlen(key) == 0)
+        ]
+
+
+class StartService(Protocol):
+    """Starts a `tests.support.scorer_process` that ends with the test."""
+
+    def __call__(
+        self, *arguments: str, redis: RedisServer | None = None, port: int | None = None, **settings: object
+    ) -> Service:
+        """Start one.
+
+        Args:
+            arguments: Of the command.
+            redis: Whose queue it serves, if any.
+            port: Where it listens; any free port by default.
+            settings: Of the service, such as ``lease_seconds=1``.
+        """
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[StartService]:
+    """A function that starts services. It does not wait until they are ready."""
+    started: list[Service] = []
+
+    def start(
+        *arguments: str, redis: RedisServer | None = None, port: int | None = None, **settings: object
+    ) -> Service:
+        values = {"drain_timeout_seconds": 5, "log_format": "json", **settings}
+        environment = {f"ZHUFU_{name.upper()}": str(value) for name, value in values.items()}
+        if redis is not None:
+            environment["ZHUFU_REDIS_URL"] = redis.url
+        output = tmp_path / f"service-{len(started)}.log"
+        service = Service(service_command(*arguments), output, environment, port or free_port())
+        started.append(service)
+        return service
+
+    yield start
+    for service in started:
+        if service.running:
+            service.send(signal.SIGTERM)
+    for service in started:
+        service.end()
+        sys.stdout.write(f"--- {service.output.name}\n{service.printed()[-3000:]}\n")

@@ -1,0 +1,175 @@
+"""The atomic steps of the queue on a real Redis, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared.queue.broker import Broker, Completion, connect
+from tests.support.processes import RedisServer
+from tests.support.queues import KEYS, dead_letters_in, length_of
+
+PAYLOADS = [(f"贺{number}", f"第{number}份") for number in range(6)]
+
+
+@pytest.fixture
+async def broker(redis_server: RedisServer) -> AsyncIterator[Broker]:
+    broker = Broker(connect(redis_server.url), KEYS.reward)
+    await broker.ensure_group()
+    yield broker
+    await broker.aclose()
+    with redis_server.client() as client:
+        client.delete(KEYS.rollouts)
+
+
+async def add(broker: Broker, *numbers: int, request: str = "r1", max_length: int = 100) -> int:
+    chosen = [PAYLOADS[number] for number in numbers]
+    return await broker.enqueue(request, chosen, max_length=max_length, milliseconds_left=60_000)
+
+
+def completion(entry: str, *, request: str | None = "r1", result: str = "一分", dead_letter: str = "") -> Completion:
+    return Completion(entry=entry, request=request, result_ttl_ms=60_000, result=result, dead_letter=dead_letter)
+
+
+async def test_adding_again_adds_only_what_is_not_there(broker: Broker, redis_server: RedisServer) -> None:
+    assert await add(broker, 0, 1, 2) == 3
+    assert await add(broker, 0, 1, 2, 3) == 4
+    assert length_of(redis_server) == 4
+    assert await add(broker, 0, request="r2") == 1
+    assert length_of(redis_server) == 5
+    assert [await broker.admitted(request) for request in ("r1", "r2", "r3")] == [4, 1, 0]
+
+
+async def test_only_as_many_are_added_as_there_is_room_for_and_in_order(
+    broker: Broker, redis_server: RedisServer
+) -> None:
+    assert await add(broker, 0, 1, 2, 3, max_length=2) == 2
+    assert await add(broker, 0, 1, 2, 3, max_length=2) == 2
+    assert await add(broker, 2, 3, max_length=3) == 1
+    assert [entry.data.decode() for entry in await broker.read("c1", 10)] == ["第0份", "第1份", "第2份"]
+    assert length_of(redis_server) == 3
+
+
+async def test_an_entry_is_read_by_one_consumer_with_its_deadline(broker: Broker) -> None:
+    await add(broker, 0, 1, 2)
+    first, second = await broker.read("c1", 2), await broker.read("c2", 2)
+    assert [entry.data.decode() for entry in [*first, *second]] == ["第0份", "第1份", "第2份"]
+    alive, now_ms = await broker.alive(["r1", "r2"])
+    assert alive == {"r1": True, "r2": False}
+    assert 0 < first[0].deadline_ms - now_ms <= 60_000
+
+
+async def test_completing_twice_saves_one_result(broker: Broker, redis_server: RedisServer) -> None:
+    await add(broker, 0, 1)
+    entries = await broker.read("c1", 10)
+    assert await broker.complete([completion(entries[0].id), completion(entries[0].id, result="二分")]) == 1
+    assert await broker.complete([completion(entries[0].id, result="三分"), completion(entries[1].id)]) == 1
+    assert [data.decode() for _, data in await broker.read_results("r1", "0", 10)] == ["一分", "一分"]
+    assert length_of(redis_server) == 0
+
+
+async def test_results_of_several_requests_go_to_their_own_streams_and_have_a_ttl(
+    broker: Broker, redis_server: RedisServer
+) -> None:
+    await add(broker, 0, request="r1")
+    await add(broker, 1, request="r2")
+    first, second = await broker.read("c1", 10)
+    done = [completion(first.id, request="r1"), completion(second.id, request="r2", result="二分")]
+    assert await broker.complete(done) == 2
+    assert [data.decode() for _, data in await broker.read_results("r2", "0", 10)] == ["二分"]
+    with redis_server.client() as client:
+        assert 0 < client.pttl(KEYS.results("r1")) <= 60_000
+        assert client.ttl(KEYS.admitted("r1")) > 60
+
+
+async def test_a_dead_letter_is_kept_in_the_same_step_as_the_result(broker: Broker, redis_server: RedisServer) -> None:
+    await add(broker, 0)
+    (entry,) = await broker.read("c1", 10)
+    await broker.count_repetition(entry.id)
+    assert await broker.repetitions([entry.id, "9-9"]) == [1, 0]
+    letter = (
+        '{"entry": "1-0", "data": "", "attempts": 2, "version": "v",'
+        ' "error": {"code": "c", "detail": "d", "retryable": false}}'
+    )
+    assert await broker.complete([completion(entry.id, dead_letter=letter)]) == 1
+    assert await broker.complete([completion(entry.id, dead_letter=letter)]) == 0
+    assert [letter.attempts for letter in dead_letters_in(redis_server)] == [2]
+    assert await broker.repetitions([entry.id]) == [0]
+
+
+async def test_a_lease_that_ran_out_is_taken_over_and_its_old_holder_is_told(broker: Broker) -> None:
+    await add(broker, 0, 1)
+    entries = [entry.id for entry in await broker.read("c1", 10)]
+    assert await broker.take_over("c2", 60_000, 10) == []
+    assert await broker.renew("c1", entries) == set()
+    taken = await broker.take_over("c2", 0, 1)
+    assert [entry.id for entry in taken] == entries[:1]
+    assert await broker.renew("c1", entries) == {entries[0]}
+    assert await broker.renew("c2", entries) == {entries[1]}
+
+
+async def test_renewing_resets_the_time_after_which_others_take_over(broker: Broker) -> None:
+    await add(broker, 0)
+    (entry,) = await broker.read("c1", 10)
+    await asyncio.sleep(0.5)
+    assert await broker.renew("c1", [entry.id]) == set()
+    assert await broker.take_over("c2", 500, 10) == []
+
+
+async def test_what_is_completed_is_lost_for_its_holder(broker: Broker) -> None:
+    await add(broker, 0)
+    (entry,) = await broker.read("c1", 10)
+    await broker.complete([completion(entry.id)])
+    assert await broker.renew("c1", [entry.id]) == {entry.id}
+
+
+async def test_released_leases_are_taken_over_at_once_and_their_consumer_is_then_removed(
+    broker: Broker, redis_server: RedisServer
+) -> None:
+    await add(broker, 0, 1)
+    await broker.read("c1", 10)
+    await broker.release("c1", 60_000)
+    taken = await broker.take_over("c2", 60_000, 10)
+    assert [entry.data.decode() for entry in taken] == ["第0份", "第1份"]
+    await broker.release("c1", 60_000)
+    with redis_server.client() as client:
+        assert [consumer["name"] for consumer in client.xinfo_consumers(KEYS.rollouts, "scorers")] == ["c2"]
+
+
+async def test_consumers_silent_for_long_are_removed_unless_they_hold_something(
+    broker: Broker, redis_server: RedisServer
+) -> None:
+    await add(broker, 0)
+    await broker.read("holds", 10)
+    with redis_server.client() as client:
+        client.xgroup_createconsumer(KEYS.rollouts, "scorers", "idle")
+    assert await broker.remove_idle_consumers(60_000) == 0
+    await asyncio.sleep(0.05)
+    assert await broker.remove_idle_consumers(10) == 1
+    with redis_server.client() as client:
+        assert [consumer["name"] for consumer in client.xinfo_consumers(KEYS.rollouts, "scorers")] == ["holds"]
+
+
+async def test_forgetting_a_request_tells_scorers_that_nobody_waits(broker: Broker) -> None:
+    await add(broker, 0)
+    assert (await broker.alive(["r1"]))[0] == {"r1": True}
+    await broker.forget("r1")
+    assert (await broker.alive(["r1"]))[0] == {"r1": False}
+
+
+async def test_the_state_is_length_and_age(broker: Broker) -> None:
+    assert await broker.state() == (0, 0.0)
+    await add(broker, 0, 1)
+    await asyncio.sleep(1.2)
+    length, age = await broker.state()
+    assert length == 2
+    assert 0 < age < 60
+
+
+async def test_more_calls_than_connections_wait_for_one_and_do_not_fail(redis_server: RedisServer) -> None:
+    broker = Broker(connect(redis_server.url, max_connections=4), KEYS.reward)
+    answers = await asyncio.gather(*(broker.read_results(f"r{number}", "0", 1) for number in range(12)))
+    assert answers == [[]] * 12
+    await broker.aclose()

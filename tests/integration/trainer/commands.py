@@ -1,0 +1,51 @@
+"""Running ``zhufu`` within this process, or as a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.trainer.scripted_reward import ONE_THREAD
+from tests.support.processes import Process
+from trainer import cli
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Zhufu:
+    """Runs the command here: the libraries are loaded already, which takes longer than a small training."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> Ended:
+        self._monkeypatch.setattr(sys, "argv", ["zhufu", *map(str, arguments)])
+        self._monkeypatch.setenv("COLUMNS", "200")
+        self._capsys.readouterr()
+        status: object = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = ended.code or 0
+        out, err = self._capsys.readouterr()
+        assert isinstance(status, int)
+        return Ended(status, out, err)
+
+
+def zhufu_process(output: Path, *arguments: object, kill_at_step: int | None = None) -> Process:
+    """The command as a process; with ``kill_at_step`` it kills itself as ``kill -9`` would when that step is done."""
+    module = ["-m", "trainer.cli"]
+    if kill_at_step is not None:
+        module = ["-m", "tests.integration.trainer.killed_command", str(kill_at_step)]
+    return Process([sys.executable, *module, *map(str, arguments)], output, {**ONE_THREAD, "COLUMNS": "200"})
