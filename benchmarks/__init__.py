@@ -1,0 +1,11 @@
+"""How fast the services are: ``python -m benchmarks`` runs all of it and writes docs/benchmarks.md.
+
+Everything is real and in a process of its own: Redis, the service, the load generator, the offline baseline. What is
+compared is run by turns in one go, so that a busy machine troubles both sides alike; medians and spreads are reported.
+
+- `bench_queue`: rollouts per second through the queue, and latency at low load, with a scorer that does nothing
+- `bench_reward_model`: the reward model over HTTP and through the queue, beside the same model run offline
+- `http_load`, `queue_load`, `offline`: the processes that make load; `noop_service`: the scorer that does nothing
+- `workload`, `checkpoints`: the rollouts, and models with random weights
+- `processes`, `tables`: starting and asking processes; medians and tables
+"""

