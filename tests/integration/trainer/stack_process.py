@@ -22,8 +22,9 @@ def main() -> int:
     parser.add_argument("--base-port", type=int, required=True)
     parser.add_argument("--module", required=True)
     arguments = parser.parse_args()
-    # Whoever runs the tests in the background may ignore SIGINT, and that is inherited.
+    # Whoever runs the tests in the background may ignore SIGINT (&) or SIGHUP (nohup), and that is inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     console = Console()
     service = ServiceSpec(name="greetings", module=arguments.module, port_offset=SERVICE_OFFSET)
     try:

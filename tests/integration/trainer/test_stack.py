@@ -152,11 +152,13 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 def running_as(part: str, process: psutil.Process | None = None) -> psutil.Process:
-    """The process itself, not its leash, whose command ends with or contains a word."""
+    """The process on a leash whose command contains a word; processes of other tests' fixtures have no leash."""
     found = [
         child
-        for child in children(process)
-        if not child.children() and any(part in word for word in child.cmdline()) and "leash.py" not in child.cmdline()
+        for leash in children(process)
+        if any(word.endswith("leash.py") for word in leash.cmdline())
+        for child in leash.children()
+        if any(part in word for word in child.cmdline())
     ]
     assert len(found) == 1, found
     return found[0]
