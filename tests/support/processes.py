@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import redis
@@ -106,6 +108,10 @@ class Service(Process):
                 break
             time.sleep(0.05)
         raise AssertionError(f"{path} answered {last} rather than {status}:\n{self.printed()[-4000:]}")
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log, line by line; for a service that logs JSON. A line that is still being written is left out."""
+        return [json.loads(line) for line in self.printed().splitlines(keepends=True) if line.endswith("\n")]
 
     def metrics(self) -> dict[str, float]:
         """All samples, by name with labels."""
