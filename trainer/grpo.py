@@ -19,9 +19,10 @@ import structlog
 from datasets import Dataset
 from rich.console import Console
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig
 
 from shared.errors import InvalidData, ZhufuError
+from trainer.grpo_trainer import ResumableGRPOTrainer
 from trainer.metrics import TrainerMetrics
 from trainer.models import load_tokenizer
 from trainer.presets import GrpoPreset
@@ -93,7 +94,7 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
     set_seed(job.seed)  # adapters get their random weights before the trainer sets it
     reward_functions: Any = board.functions()  # asynchronous ones are taken, but not in TRL's annotation
     progress = RichProgress(console, "grpo")
-    trainer = GRPOTrainer(
+    trainer = ResumableGRPOTrainer(
         model=job.model,
         args=grpo_config(job, str(run.output)),
         processing_class=tokenizer,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ import pytest
 from tests.integration.trainer.scripted_reward import ONE_THREAD
 from tests.support.processes import Process
 from trainer import cli
+
+PROCESS_SECONDS = 150.0
+"""Within this a training of a few steps is done; the machine may be busy with other things."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,3 +54,12 @@ def zhufu_process(output: Path, *arguments: object, kill_at_step: int | None = N
     if kill_at_step is not None:
         module = ["-m", "tests.integration.trainer.killed_command", str(kill_at_step)]
     return Process([sys.executable, *module, *map(str, arguments)], output, {**ONE_THREAD, "COLUMNS": "200"})
+
+
+def wait_while_it_runs(process: Process, condition: Callable[[], bool] = lambda: False) -> bool:
+    """Wait until a condition holds or the process has ended; returns whether it runs still."""
+    deadline = time.monotonic() + PROCESS_SECONDS
+    while process.running and not condition():
+        assert time.monotonic() < deadline, process.printed()[-3000:]
+        time.sleep(0.02)
+    return process.running

@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import hashlib
 import sys
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,11 +30,11 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALL
 
 def number_of(name: str, prompt: str, completion: str) -> int:
     """A number that a text has under one reward, and another under another."""
-    return zlib.crc32("\0".join((name, prompt, completion)).encode())
+    return int.from_bytes(hashlib.sha256("\0".join((name, prompt, completion)).encode()).digest()[:4])
 
 
 def reward_of(name: str, prompt: str, completion: str) -> float:
-    """The reward that a text gets where it gets one: 0.0 to 0.999, but never 0 for an empty reason."""
+    """The reward that a text gets where it gets one: above 0, at most 1."""
     return (number_of(name, prompt, completion) % 1000 + 1) / 1000
 
 
@@ -61,7 +61,7 @@ class ScriptedScorer:
             name=self.name,
             version=f"{self.name}@scripted",
             range=RewardRange(minimum=0.0, maximum=1.0),
-            description="A checksum of the text.",
+            description="A hash of the text.",
         )
 
     async def start(self) -> None:

@@ -12,13 +12,13 @@ import httpx
 import pytest
 import torch
 from rich.console import Console
-from trl import GRPOTrainer
 
 import trainer.grpo
 from tests.integration.trainer.scripted_reward import fails, reward_of, serving
 from tests.integration.trainer.tiny_models import small_grpo, starter_pairs
 from tests.support.processes import RedisServer, Service, free_port
 from trainer.grpo import GrpoJob, train_grpo
+from trainer.grpo_trainer import ResumableGRPOTrainer
 from trainer.presets import GrpoPreset
 from trainer.rewards import RewardSpec
 from trainer.runs import Run
@@ -30,7 +30,7 @@ MODEL_WEIGHT = 0.5
 GROUP = 4
 
 
-class RecordingTrainer(GRPOTrainer):
+class RecordingTrainer(ResumableGRPOTrainer):
     """TRL's trainer, which keeps what it was given and what it made of that."""
 
     texts: list[tuple[str, str]]
@@ -57,7 +57,7 @@ class RecordingTrainer(GRPOTrainer):
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RecordingTrainer]]:
     """The trainers that were used, one entry a step."""
     RecordingTrainer.made = []
-    monkeypatch.setattr(trainer.grpo, "GRPOTrainer", RecordingTrainer)
+    monkeypatch.setattr(trainer.grpo, "ResumableGRPOTrainer", RecordingTrainer)
     yield RecordingTrainer.made
     RecordingTrainer.made = []
 
