@@ -109,9 +109,16 @@ class Service(Process):
             time.sleep(0.05)
         raise AssertionError(f"{path} answered {last} rather than {status}:\n{self.printed()[-4000:]}")
 
-    def events(self) -> list[dict[str, Any]]:
-        """The log, line by line; for a service that logs JSON. A line that is still being written is left out."""
-        return [json.loads(line) for line in self.printed().splitlines(keepends=True) if line.endswith("\n")]
+    def wait_for_event(self, **fields: object) -> dict[str, Any]:
+        """Wait for a line of the log with these fields; for a service that logs JSON."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            complete = [line for line in self.printed().splitlines(keepends=True) if line.endswith("\n")]
+            for event in map(json.loads, complete):
+                if fields.items() <= event.items():
+                    return dict(event)
+            time.sleep(0.05)
+        raise AssertionError(f"no event {fields} in the log:\n{self.printed()[-4000:]}")
 
     def metrics(self) -> dict[str, float]:
         """All samples, by name with labels."""

@@ -82,25 +82,20 @@ def test_what_a_platform_looks_at_needs_no_key(path: str, http_service: Service)
     assert httpx.get(http_service.url + path, trust_env=False).status_code == 200
 
 
-async def test_a_request_id_is_echoed_and_logged(http: httpx.Client, http_service: Service) -> None:
+def test_a_request_id_is_echoed_and_logged(http: httpx.Client, http_service: Service) -> None:
     response = http.post("/v1/score", content=body_of(1), headers={**JSON, "X-Request-ID": "run-7/step=41"})  # noqa: ASYNC212
     assert response.headers["x-request-id"] == "run-7/step=41"
-
-    def logged() -> bool:
-        requests = [event for event in http_service.events() if event["event"] == "request"]
-        return any(event["request_id"] == "run-7/step=41" for event in requests)
-
-    await until(logged, "the request is in the log")
+    http_service.wait_for_event(event="request", request_id="run-7/step=41", status=200)
 
 
 @pytest.mark.parametrize("given", [b"a b", b'"},{"level":"error"', b"\xe7\xa5\x9d", b"x" * 129, b"", b"<b>"])
-async def test_a_hostile_request_id_is_replaced(given: bytes, http: httpx.Client, http_service: Service) -> None:
+def test_a_hostile_request_id_is_replaced(given: bytes, http: httpx.Client, http_service: Service) -> None:
     response = http.get("/v1/reward", headers=[(b"X-Request-ID", given)])  # noqa: ASYNC212
     assert response.status_code == 200
     made = response.headers["x-request-id"]
     assert len(made) == 32
     assert made.isalnum()
-    await until(lambda: any(event.get("request_id") == made for event in http_service.events()))
+    http_service.wait_for_event(event="request", request_id=made)
 
 
 async def test_a_full_queue_is_429_with_retry_after_and_has_room_again_later(
