@@ -7,8 +7,10 @@ answer at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -16,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from shared.errors import InvalidData, ZhufuError
+from shared.errors import DeadlineExpired, InvalidData, InvalidRequest, RewardUnavailable, ZhufuError
 
 if TYPE_CHECKING:
     from trainer.presets import PresetName
@@ -56,7 +58,9 @@ ApiKeyOption = Annotated[str | None, typer.Option("--api-key", envvar="ZHUFU_API
 def train_sft_command(
     output: OutputOption,
     model: ModelOption = "tiny",
-    data: DataOption = "starter",
+    data: Annotated[
+        str, typer.Option("--data", help="starter:warm-up, starter, starter:train|validation|test, or a file.")
+    ] = "starter:warm-up",
     eval_data: EvalDataOption = None,
     preset: PresetOption = "laptop",
     epochs: EpochsOption = None,
@@ -261,19 +265,23 @@ def score_command(
     api_key: ApiKeyOption = None,
 ) -> None:
     """Ask rewards for their score of one text. The exit status is 1 where one gave none."""
-    scores = asyncio.run(_score(prompt, completion, reward, timeout, api_key))
+    with errors.status(f"waiting for an answer, {timeout:g} s at most"), _retries_not_logged():
+        answers = asyncio.run(_score(prompt, completion, reward, timeout, api_key))
+    scores = [answer for answer in answers if not isinstance(answer, ZhufuError)]
     if as_json:
         for score in scores:
             sys.stdout.write(score.model_dump_json() + "\n")
-    else:
+    elif answered := [score for score in scores if score.status != "expired"]:
         table = Table("reward", "status", "components", "version", "seconds")
-        for score in scores:
+        for score in answered:
             components = ", ".join(f"{name} {value:.3f}" for name, value in score.components.items())
             shown = f"{score.reward:.4f}" if score.reward is not None else "none"
-            detail = score.status if score.error is None else f"{score.status}: {score.error.detail}"
-            table.add_row(shown, detail, components, score.version, f"{score.latency_seconds:.3f}")
+            table.add_row(shown, score.status, components, score.version, f"{score.latency_seconds:.3f}")
         console.print(table)
-    if any(score.status != "scored" for score in scores):
+    troubles = [trouble for trouble in map(_why_no_reward, answers) if trouble is not None]
+    for trouble in troubles:
+        errors.print(f"error: {trouble}", style="red", markup=False, soft_wrap=True)
+    if troubles:
         raise typer.Exit(1)
 
 
@@ -328,15 +336,52 @@ def fetch_command(
 
 
 async def _score(prompt: str, completion: str, urls: list[str], timeout: float, api_key: str | None) -> list[Any]:
+    from pydantic import ValidationError
+
     from shared.client import RewardClient
     from shared.schemas import Rollout
 
+    try:
+        rollout = Rollout(id="1", prompt=prompt, completion=completion)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise InvalidRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
     async def ask(url: str) -> Any:
         async with RewardClient.from_url(url, api_key=api_key, timeout_seconds=timeout) as client:
-            (score,) = await client.score([Rollout(id="1", prompt=prompt, completion=completion)])
+            try:
+                (score,) = await client.score([rollout])
+            except ZhufuError as error:  # what other rewards answer is shown nevertheless
+                return error
             return score
 
     return list(await asyncio.gather(*map(ask, urls)))
+
+
+@contextlib.contextmanager
+def _retries_not_logged() -> Iterator[None]:
+    """For who waits at a terminal and sees how it ends; a training, which goes on without them, logs its retries."""
+    from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
+
+    hooks = get_on_retry_hooks()
+    set_on_retry_hooks(())
+    try:
+        yield
+    finally:
+        set_on_retry_hooks(hooks)
+
+
+def _why_no_reward(answer: Any) -> str | None:
+    """One line: what went wrong, its code, and what to do where nobody answered; None for a score with a reward."""
+    if isinstance(answer, ZhufuError):
+        detail, code = answer.detail, answer.code
+    elif answer.error is not None:
+        detail, code = f"{answer.status}: {answer.error.detail}", answer.error.code
+    else:
+        return None
+    nobody = code in {RewardUnavailable.code, DeadlineExpired.code}
+    hint = ". Is it running? `zhufu up` starts a stack on this machine; --timeout waits longer" if nobody else ""
+    return f"{detail} [{code}]{hint}"
 
 
 def _preset(name: str) -> PresetName:
@@ -387,7 +432,7 @@ def _held_out(data: str, eval_data: str | None, split: str = "validation") -> st
     """Where the held-out data come from: as given, or the starter set's own split."""
     if eval_data is not None:
         return eval_data
-    return f"starter:{split}" if data in {"starter", "starter:train"} else None
+    return f"starter:{split}" if data in {"starter", "starter:train", "starter:warm-up"} else None
 
 
 def _loaded(loaded: Any) -> list[Any]:

@@ -22,6 +22,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trainer.checkpoints import starter_reward_model
 from trainer.data.records import StarterPair
 from trainer.data.starter import load_starter
+from trainer.data.warm_up import warm_up_examples
 from trainer.evaluation.intervals import Interval, bootstrap_difference, bootstrap_mean
 from trainer.evaluation.policy import PolicyFigures, Sample, evaluate, generate
 from trainer.grpo import GrpoJob, train_grpo
@@ -114,11 +115,9 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
 
 def sft_job(job: DemoJob, train: Sequence[StarterPair]) -> SftJob:
     """The warm-up: good greetings only; the tokenizer knows the characters of all training texts."""
-    from trainer.data.records import Example
-
     return SftJob(
         model=TINY,
-        examples=[Example(pair.prompt, pair.chosen) for pair in train],
+        examples=warm_up_examples(train, seed=job.seed),
         evaluation=[],
         preset=job.sft,
         seed=job.seed,

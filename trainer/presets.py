@@ -24,9 +24,15 @@ class LoraPreset:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SftPreset:
-    """Supervised fine-tuning."""
+    """Supervised fine-tuning.
+
+    ``muon_learning_rate`` is that of the hidden matrices, which Muon then trains; None gives AdamW all weights.
+    ``context_noise`` is the mean share of the context that is replaced, see `trainer.sft_noise`.
+    """
 
     learning_rate: float
+    muon_learning_rate: float | None
+    context_noise: float
     epochs: float
     batch_size: int
     gradient_accumulation: int
@@ -80,9 +86,11 @@ class GrpoPreset:
 
 SFT: dict[PresetName, SftPreset] = {
     "laptop": SftPreset(
-        learning_rate=1.2e-3,
-        epochs=30,
-        batch_size=8,
+        learning_rate=1.5e-3,
+        muon_learning_rate=0.02,
+        context_noise=0.15,
+        epochs=3,
+        batch_size=32,
         gradient_accumulation=1,
         warmup_ratio=0.03,
         weight_decay=0.1,
@@ -93,6 +101,8 @@ SFT: dict[PresetName, SftPreset] = {
     # The paper names no settings for its SFT cold start; these are LLaMA-Factory's for LoRA, as its files are.
     "paper": SftPreset(
         learning_rate=1e-4,
+        muon_learning_rate=None,
+        context_noise=0.0,
         epochs=3,
         batch_size=16,
         gradient_accumulation=8,
@@ -113,7 +123,7 @@ REWARD_MODEL: dict[PresetName, RewardModelPreset] = {
         warmup_ratio=0.05,
         weight_decay=0.05,
         max_tokens=256,
-        hard_negatives=8,
+        hard_negatives=9,
         center_rewards=0.01,
         lora=None,
     ),

@@ -14,14 +14,16 @@ from datasets import Dataset
 from peft import LoraConfig
 from rich.console import Console
 from transformers import set_seed
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from shared.errors import InvalidData
 from trainer.data.records import Example
 from trainer.models import load_tokenizer
+from trainer.optimizers import ADAM_BETAS, muon_choice
 from trainer.presets import LoraPreset, SftPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.runs import Run, use_bfloat16
+from trainer.sft_noise import NoisySFTTrainer
 from trainer.tiny import make_tiny_model
 
 log = structlog.get_logger(__name__)
@@ -67,7 +69,8 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
         lr_scheduler_type="cosine",
         warmup_steps=preset.warmup_ratio,
         weight_decay=preset.weight_decay,
-        adam_beta2=0.95,
+        adam_beta2=ADAM_BETAS[1],
+        train_sampling_strategy="group_by_length",
         max_length=preset.max_tokens,
         bf16=use_bfloat16(),
         seed=job.seed,
@@ -80,7 +83,7 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
         **machine_arguments(),
     )
     progress = RichProgress(console, "sft")
-    trainer = SFTTrainer(
+    trainer = NoisySFTTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
@@ -90,6 +93,8 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
         ),
         peft_config=lora_config(preset.lora, "CAUSAL_LM"),
         callbacks=[progress, HistoryFile(run.history_file)],
+        context_noise=preset.context_noise,
+        optimizer_cls_and_kwargs=optimizer(preset),
     )
     quiet(trainer)
     try:
@@ -104,6 +109,17 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
     if evaluated:
         figures["eval_loss"] = evaluated[-1]
     return figures
+
+
+def optimizer(preset: SftPreset) -> Any:
+    """What transformers' Trainer takes as ``optimizer_cls_and_kwargs``; None for AdamW. Adapters get AdamW."""
+    if preset.muon_learning_rate is None or preset.lora is not None:
+        return None
+    return muon_choice(
+        muon_learning_rate=preset.muon_learning_rate,
+        learning_rate=preset.learning_rate,
+        weight_decay=preset.weight_decay,
+    )
 
 
 def conversations(examples: Sequence[Example], prompt_prefix: str) -> Dataset:

@@ -142,6 +142,8 @@ class HttpRewardClient(RewardClient):
     async def _ask_once(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
         try:
             response = await ask()
+        except httpx.ConnectError as error:  # says whether it was the name, the port or the certificate
+            raise _TryAgain(f"ConnectError: {error}") from error
         except (httpx.TransportError, OSError) as error:
             raise _TryAgain(f"{type(error).__name__}") from error
         except httpx.DecodingError as error:

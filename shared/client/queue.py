@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import urllib.parse
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -45,6 +46,7 @@ class QueueRewardClient(RewardClient):
         max_queued_rollouts: int = MAX_QUEUED_ROLLOUTS,
     ) -> None:
         self._broker = Broker(connect(redis_url), reward)
+        self._where = urllib.parse.urlsplit(redis_url).netloc.rpartition("@")[2]  # for errors: without credentials
         self._timeout_seconds = timeout_seconds
         self._max_queued_rollouts = max_queued_rollouts
 
@@ -60,7 +62,9 @@ class QueueRewardClient(RewardClient):
             return []
         checked = check_request(rollouts, options, request_id)
         trace = request_id or uuid.uuid4().hex
-        request = _Request(self._broker, rollouts, checked, trace, self._timeout_seconds, self._max_queued_rollouts)
+        request = _Request(
+            self._broker, self._where, rollouts, checked, trace, self._timeout_seconds, self._max_queued_rollouts
+        )
         return await request.run()
 
     async def info(self) -> RewardInfo:
@@ -78,7 +82,7 @@ class QueueRewardClient(RewardClient):
             except (AuthenticationError, NoPermissionError) as error:
                 raise _refused() from error
             except (RedisError, OSError) as error:
-                reason = f"Redis does not answer ({type(error).__name__})"
+                reason = _away(self._where, error)
             await asyncio.sleep(RECONNECT_WAIT_SECONDS)
         raise RewardUnavailable(reason)
 
@@ -93,6 +97,7 @@ class _Request:
     def __init__(
         self,
         broker: Broker,
+        where: str,
         rollouts: Sequence[Rollout],
         options: dict[str, JsonValue],
         trace: str,
@@ -100,6 +105,7 @@ class _Request:
         max_queued: int,
     ) -> None:
         self._broker = broker
+        self._where = where
         self._rollouts = list(rollouts)
         self._id = uuid.uuid4().hex
         self._max_queued = max_queued
@@ -113,7 +119,7 @@ class _Request:
         self._added = False
         self._known = 0
         self._connection_lost = asyncio.Event()
-        self._trouble = "no scoring process answered"
+        self._trouble = f"no process that scores {broker.keys.reward} answered in time"
 
     async def run(self) -> list[Score]:
         adding = asyncio.create_task(self._add())
@@ -130,7 +136,9 @@ class _Request:
             await end_tasks([adding, reading])
             await asyncio.shield(self._forget())
         if not self._added and not self._scores:
-            raise RewardUnavailable(f"nothing could be queued within the time allowed: {self._trouble}")
+            raise RewardUnavailable(
+                f"nothing could be queued for {self._broker.keys.reward} within the time allowed: {self._trouble}"
+            )
         return [self._scores.get(rollout.id) or self._expired(rollout) for rollout in self._rollouts]
 
     async def _add(self) -> None:
@@ -190,7 +198,7 @@ class _Request:
             except (AuthenticationError, NoPermissionError) as error:
                 raise _refused() from error
             except (RedisError, OSError) as error:
-                self._trouble = f"Redis does not answer ({type(error).__name__})"
+                self._trouble = _away(self._where, error)
                 self._connection_lost.set()
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, MAX_RECONNECT_WAIT_SECONDS)
@@ -211,6 +219,10 @@ class _Request:
             version="unknown",
             latency_seconds=time.monotonic() - self._begun,
         )
+
+
+def _away(where: str, error: Exception) -> str:
+    return f"Redis does not answer at {where} ({type(error).__name__})"
 
 
 def _refused() -> RewardRejected:

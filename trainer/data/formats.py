@@ -1,7 +1,8 @@
 """Loading pairs, examples and prompts from the starter set and from files in the formats that others publish.
 
 A source is ``starter`` (its train split), ``starter:train``, ``starter:validation``, ``starter:test``, or a path (a
-file that is really called so is ``./starter``). What a file holds is seen from its content and ending:
+file that is really called so is ``./starter``); for examples also ``starter:warm-up`` (`trainer.data.warm_up`). What a
+file holds is seen from its content and ending:
 
     LLaMA-Factory ranking   conversations, chosen, rejected: turns of {from, value}      pairs, examples, prompts
     JSON pairs              prompt, chosen, rejected                                     pairs, examples, prompts
@@ -28,7 +29,9 @@ from shared.errors import InvalidData
 from trainer.data.records import Example, Loaded, PreferencePair, Skipped
 from trainer.data.rows import PARQUET_MAGIC, Row, json_rows, parquet_rows, read_file, text_rows
 from trainer.data.starter import SPLITS, Split, load_starter
+from trainer.data.warm_up import warm_up_examples
 
+WARM_UP = "starter:warm-up"
 PROMPT_PREFIX = "请只生成一条祝福语："
 """Stands before every prompt of the paper's verl files; the request itself is what follows."""
 
@@ -73,6 +76,8 @@ def load_examples(source: str | Path) -> Loaded[Example]:
     Raises:
         InvalidData: The source is not there, is broken, or holds no examples.
     """
+    if source == WARM_UP:
+        return Loaded(warm_up_examples(load_starter("train"), seed=0), [])
     if (split := _starter_split(source)) is not None:
         return Loaded([Example(row.prompt, row.chosen) for row in load_starter(split)], [])
     form, rows = _open(Path(source))

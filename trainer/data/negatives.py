@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trainer.data.records import PreferencePair
 
 CLAUSE_END = re.compile(r"(?<=[，。！？；…～])")
+FLAWED_SHARE = 0.3
+"""Of the texts for other prompts: so many are the rejected ones of theirs."""
+FLAWED_EVERY = 4
+TRIES = 4
+"""For each negative asked for; short or repetitive texts cannot be broken in every way."""
 
 
 class NegativeMaker:
@@ -31,8 +36,7 @@ class NegativeMaker:
         self._samples: dict[str, list[str]] = {}
         for prompt, completion in samples:
             self._samples.setdefault(prompt, []).append(completion)
-        self._kinds: dict[str, Callable[[PreferencePair], str]] = {
-            "other_prompt": self._other_prompt,
+        self._kinds: dict[str, Callable[[str], str]] = {
             "spliced": self._spliced,
             "cut_off": self._cut_off,
             "repeated": self._repeated,
@@ -41,73 +45,99 @@ class NegativeMaker:
             "scrambled": self._scrambled,
         }
 
-    def make(self, count: int) -> list[tuple[str, PreferencePair]]:
-        """``count`` negatives for each pair, as (kind, pair) with the same chosen completion.
+    @property
+    def kinds(self) -> Mapping[str, Callable[[str], str]]:
+        """What breaks a text, by name; each gives an empty string for a text that it cannot break."""
+        return self._kinds
 
-        The kinds take turns, so that all are about equally frequent; policy samples, where there are some for a prompt,
-        make up a third. A maker that cannot break a text (too short) is passed over.
+    def make(self, count: int) -> list[tuple[str, PreferencePair]]:
+        """``count`` negatives for each pair, as (kind, pair).
+
+        A third are texts for other prompts, so that no text is good by itself. Where there are policy samples for a
+        prompt, they make up a quarter. The rest are broken texts, the kinds in turns; one in `FLAWED_EVERY` of those
+        breaks the pair's rejected completion, which is then the better of the two: whole sentences are better than
+        broken ones in flawed greetings too. A maker that cannot break a text (too short) is passed over.
         """
         made: list[tuple[str, PreferencePair]] = []
-        names = list(self._kinds)
         for pair in self._pairs:
-            samples = self._samples.get(pair.prompt, [])
-            from_policy = self._random.sample(samples, min(len(samples), (count + 2) // 3))
-            found = [("policy_sample", text) for text in from_policy if text and text != pair.chosen]
-            self._random.shuffle(names)
-            turn = 0
-            while len(found) < count and turn < 4 * count:
-                kind = names[turn % len(names)]
-                turn += 1
-                text = self._kinds[kind](pair)
-                if text and text != pair.chosen:
-                    found.append((kind, text))
-            made += [(kind, PreferencePair(pair.prompt, pair.chosen, text)) for kind, text in found]
+            found = [("policy_sample", pair.chosen, text) for text in self._drawn_samples(pair, (count + 2) // 4)]
+            found += [("other_prompt", pair.chosen, text) for text in self._for_other_prompts(pair, (count + 1) // 3)]
+            found = found[:count]
+            found += self._broken(pair, count - len(found))
+            made += [(kind, PreferencePair(pair.prompt, better, worse)) for kind, better, worse in found]
         return made
 
-    def _other_prompt(self, pair: PreferencePair) -> str:
-        """A good greeting for somebody else; another one for the same prompt would not be wrong."""
-        other = self._random.choice(self._pairs)
-        return "" if other.prompt == pair.prompt else other.chosen
+    def _drawn_samples(self, pair: PreferencePair, count: int) -> list[str]:
+        samples = [text for text in self._samples.get(pair.prompt, []) if text and text != pair.chosen]
+        return self._random.sample(samples, min(len(samples), count))
 
-    def _spliced(self, pair: PreferencePair) -> str:
+    def _for_other_prompts(self, pair: PreferencePair, count: int) -> list[str]:
+        """Good greetings for somebody else, and some that are flawed there too.
+
+        What stands under the same prompt elsewhere in the set would not be wrong.
+        """
+        texts: list[str] = []
+        for _ in range(TRIES * count):
+            other = self._random.choice(self._pairs)
+            text = other.rejected if self._random.random() < FLAWED_SHARE else other.chosen
+            if len(texts) < count and other.prompt != pair.prompt and text not in (pair.chosen, *texts):
+                texts.append(text)
+        return texts
+
+    def _broken(self, pair: PreferencePair, count: int) -> list[tuple[str, str, str]]:
+        """(kind, whole text, broken text), each kind about equally often."""
+        names = list(self._kinds)
+        self._random.shuffle(names)
+        found: list[tuple[str, str, str]] = []
+        for turn in range(TRIES * count):
+            if len(found) == count:
+                break
+            kind = names[turn % len(names)]
+            whole = pair.rejected if len(found) % FLAWED_EVERY == FLAWED_EVERY - 1 else pair.chosen
+            broken = self._kinds[kind](whole)
+            if broken and broken != whole:
+                found.append((kind, whole, broken))
+        return found
+
+    def _spliced(self, text: str) -> str:
         """The beginning of this greeting and the end of another, joined in mid-sentence; as long as this one."""
         other = self._random.choice(self._pairs).chosen
-        middle = self._random.randint(len(pair.chosen) // 4, max(len(pair.chosen) // 4, 3 * len(pair.chosen) // 4))
-        rest = len(pair.chosen) - middle
-        return pair.chosen[:middle] + other[max(0, len(other) - rest) :]
+        middle = self._random.randint(len(text) // 4, 3 * len(text) // 4)
+        rest = len(text) - middle
+        return text[:middle] + other[max(0, len(other) - rest) :]
 
-    def _cut_off(self, pair: PreferencePair) -> str:
+    def _cut_off(self, text: str) -> str:
         """Breaks off inside a clause."""
-        if len(pair.chosen) < 8:
+        if len(text) < 8:
             return ""
-        end = self._random.randint(len(pair.chosen) // 3, len(pair.chosen) - 2)
-        return pair.chosen[:end].rstrip("，。！？；…～、")
+        end = self._random.randint(len(text) // 3, len(text) - 2)
+        return text[:end].rstrip("，。！？；…～、")
 
-    def _repeated(self, pair: PreferencePair) -> str:
+    def _repeated(self, text: str) -> str:
         """One clause said two to four times."""
-        clauses = _clauses(pair.chosen)
+        clauses = _clauses(text)
         index = self._random.randrange(len(clauses))
         return "".join(
             clause * self._random.randint(2, 4) if place == index else clause for place, clause in enumerate(clauses)
         )
 
-    def _padded(self, pair: PreferencePair) -> str:
+    def _padded(self, text: str) -> str:
         """The greeting, and then clauses of others that have nothing to do with it."""
         filler = [clause for _ in range(3) for clause in _clauses(self._random.choice(self._pairs).chosen)]
         self._random.shuffle(filler)
-        return pair.chosen + "".join(filler[: self._random.randint(1, 3)])
+        return text + "".join(filler[: self._random.randint(1, 3)])
 
-    def _shuffled_clauses(self, pair: PreferencePair) -> str:
+    def _shuffled_clauses(self, text: str) -> str:
         """All clauses, in an order that makes no sense."""
-        clauses = _clauses(pair.chosen)
+        clauses = _clauses(text)
         if len(clauses) < 3:
             return ""
         self._random.shuffle(clauses)
         return "".join(clauses)
 
-    def _scrambled(self, pair: PreferencePair) -> str:
+    def _scrambled(self, text: str) -> str:
         """A tenth to a third of the characters are replaced by, or exchanged with, others."""
-        characters = list(pair.chosen)
+        characters = list(text)
         donors = self._random.choice(self._pairs).chosen
         for _ in range(max(2, round(len(characters) * self._random.uniform(0.1, 0.35)))):
             place = self._random.randrange(len(characters))

@@ -83,14 +83,14 @@ def test_what_a_platform_looks_at_needs_no_key(path: str, http_service: Service)
 
 
 def test_a_request_id_is_echoed_and_logged(http: httpx.Client, http_service: Service) -> None:
-    response = http.post("/v1/score", content=body_of(1), headers={**JSON, "X-Request-ID": "run-7/step=41"})  # noqa: ASYNC212
+    response = http.post("/v1/score", content=body_of(1), headers={**JSON, "X-Request-ID": "run-7/step=41"})
     assert response.headers["x-request-id"] == "run-7/step=41"
     http_service.wait_for_event(event="request", request_id="run-7/step=41", status=200)
 
 
 @pytest.mark.parametrize("given", [b"a b", b'"},{"level":"error"', b"\xe7\xa5\x9d", b"x" * 129, b"", b"<b>"])
 def test_a_hostile_request_id_is_replaced(given: bytes, http: httpx.Client, http_service: Service) -> None:
-    response = http.get("/v1/reward", headers=[(b"X-Request-ID", given)])  # noqa: ASYNC212
+    response = http.get("/v1/reward", headers=[(b"X-Request-ID", given)])
     assert response.status_code == 200
     made = response.headers["x-request-id"]
     assert len(made) == 32

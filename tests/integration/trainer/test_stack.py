@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import random
 import shutil
 import signal
 import socket
@@ -26,6 +25,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForSequenceC
 from shared.client import RewardClient
 from shared.schemas import ScoreResponse
 from tests.support.greetings import COMPLETIONS, PROMPTS, rollouts
+from tests.support.ports import free_base_port, taken_ports
 from tests.support.processes import Process, RedisServer, free_port
 from trainer.stack import PortUnavailable, RedisUnusable, ServiceDied, ServiceSpec, Stack, StartFailed
 from trainer.stack.ports import is_free
@@ -108,19 +108,6 @@ def stack(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         log_dir = tmp_path_factory.mktemp("stack") / "logs"
         with Stack(reward_checkpoint=str(tiny_checkpoint), base_port=free_base_port(), log_dir=log_dir) as running:
             yield running
-
-
-def free_base_port() -> int:
-    """A port that is free with the four behind it, below those that the system gives to outgoing connections."""
-    for _ in range(100):
-        port = random.SystemRandom().randrange(20_000, 30_000)
-        if not taken_ports(port):
-            return port
-    raise AssertionError("no five free ports in a row")
-
-
-def taken_ports(base_port: int) -> list[int]:
-    return [port for port in range(base_port, base_port + 5) if not is_free(port)]
 
 
 def children(process: psutil.Process | None = None) -> list[psutil.Process]:

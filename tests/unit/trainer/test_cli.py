@@ -11,7 +11,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from stamina.instrumentation import get_on_retry_hooks
 
+from shared.queue.keys import QueueKeys
 from tests.conftest import StartService
 from tests.support.processes import ROOT, RedisServer, free_port
 from tests.support.scorers import FAILS_FOR_GOOD
@@ -30,6 +32,7 @@ COMMANDS: tuple[list[str], ...] = (
     ["data"],
     ["data", "fetch"],
 )
+WHAT_TO_DO = "[{code}]. Is it running? `zhufu up` starts a stack on this machine; --timeout waits longer"
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow", "fastapi", "matplotlib")
 
 
@@ -158,7 +161,8 @@ def test_a_failed_score_is_shown_as_none_and_ends_with_status_1(
         assert (score["status"], score["reward"], score["error"]["code"]) == ("failed", None, "refused")
     else:
         assert "none" in ended.out
-        assert "failed: this one is not scored" in ended.out
+        assert "failed" in ended.out
+        assert ended.sentence == "error: failed: this one is not scored [refused]"
 
 
 def test_an_api_key_comes_from_the_environment(
@@ -172,11 +176,63 @@ def test_an_api_key_comes_from_the_environment(
     assert zhufu("score", PROMPT, COMPLETION, "--reward", service.url).status == 0
 
 
-def test_a_reward_that_is_not_there_is_told_in_one_sentence(zhufu: Zhufu) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    ended = zhufu("score", PROMPT, COMPLETION, "--reward", url, "--timeout", "0.5")
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://127.0.0.1:{port}", "{url}/ could not be used within the time allowed: ConnectError: "),
+        (
+            "redis://:secret@127.0.0.1:{port}/0?reward=judge",
+            "nothing could be queued for judge within the time allowed: Redis does not answer at 127.0.0.1:{port} (",
+        ),
+    ],
+)
+def test_a_reward_that_is_not_there_is_told_in_one_sentence_and_nothing_else(zhufu: Zhufu, url: str, says: str) -> None:
+    port = free_port()
+    url = url.format(port=port)
+    ended = zhufu("score", PROMPT, COMPLETION, "--reward", url, "--timeout", "1.5")
     assert ended.status == 1
-    assert ended.sentence.startswith(f"error: {url}/ could not be used within the time allowed")
+    assert ended.sentence.startswith("error: " + says.format(url=url, port=port))
+    assert ended.sentence.endswith(WHAT_TO_DO.format(code="reward_unavailable"))
+    assert "secret" not in ended.sentence
+    assert ended.out == "", "neither a table nor a log of the tries"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_queue_that_nobody_scores_says_so_when_the_time_is_up(
+    zhufu: Zhufu, redis_server: RedisServer, as_json: bool
+) -> None:
+    options = ["--json"] if as_json else []
+    ended = zhufu(
+        "score", PROMPT, COMPLETION, "--reward", f"{redis_server.url}?reward=juge", "--timeout", "1", *options
+    )
+    with redis_server.client() as admin:
+        admin.delete(QueueKeys("juge").rollouts)  # where a rollout waits that nobody will read
+    assert ended.status == 1
+    assert ended.sentence.startswith("error: expired: no process that scores juge answered in time")
+    assert ended.sentence.endswith(WHAT_TO_DO.format(code="deadline_expired"))
+    if as_json:
+        assert json.loads(ended.out)["status"] == "expired"
+    else:
+        assert ended.out == ""
+
+
+def test_what_one_reward_answers_is_shown_though_another_is_not_there(
+    zhufu: Zhufu, start_service: StartService
+) -> None:
+    service = start_service()
+    service.wait_until()
+    away = f"http://127.0.0.1:{free_port()}"
+    ended = zhufu("score", PROMPT, COMPLETION, "--reward", away, "--reward", service.url, "--timeout", "5")
+    assert ended.status == 1
+    assert f"{len(COMPLETION) / 1000:.4f}" in ended.out
+    assert ended.sentence.startswith(f"error: {away}/ could not be used")
+
+
+def test_tries_are_logged_again_after_a_score(zhufu: Zhufu) -> None:
+    before = get_on_retry_hooks()
+    zhufu("score", PROMPT, COMPLETION, "--reward", f"http://127.0.0.1:{free_port()}", "--timeout", "0.2")
+    assert before
+    assert get_on_retry_hooks() == before
 
 
 def test_an_interrupt_ends_it_with_status_130_and_no_traceback() -> None:
@@ -204,6 +260,11 @@ def test_an_interrupt_ends_it_with_status_130_and_no_traceback() -> None:
     [
         (["score", "p", "c", "--reward", "judge"], "error: a reward's URL starts with"),
         (["score", "p", "c", "--reward", "redis://localhost"], "error: a queue's URL names its reward"),
+        (
+            ["score", "", "c", "--reward", "http://127.0.0.1:9"],
+            "error: prompt: String should have at least 1 character",
+        ),
+        (["score", "p", "\udce7", "--reward", "http://127.0.0.1:9"], "error: completion: "),
         (["data", "fetch", "everything"], "error: everything: only `paper` can be fetched"),
         (["train", "sft", "--output", "{new}", "--data", "{missing}"], "{missing}: there is no such file"),
         (

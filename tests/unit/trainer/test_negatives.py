@@ -12,7 +12,7 @@ from trainer.data.negatives import CLAUSE_END, NegativeMaker
 from trainer.data.records import PreferencePair
 from trainer.data.starter import load_starter
 
-KINDS = {"other_prompt", "spliced", "cut_off", "repeated", "padded", "shuffled_clauses", "scrambled"}
+BROKEN = {"spliced", "cut_off", "repeated", "padded", "shuffled_clauses", "scrambled"}
 PUNCTUATION = "，。！？；…～"
 
 
@@ -33,18 +33,29 @@ def clauses(text: str) -> list[str]:
     return [clause for clause in CLAUSE_END.split(text) if clause]
 
 
-def test_all_kinds_are_made_and_about_equally_often(made: dict[str, list[PreferencePair]]) -> None:
-    assert made.keys() == KINDS
-    counts = [len(found) for found in made.values()]
+def test_a_third_are_texts_for_other_prompts_and_the_rest_is_broken_in_all_ways_about_equally_often(
+    pairs: list[PreferencePair], made: dict[str, list[PreferencePair]]
+) -> None:
+    assert made.keys() == {*BROKEN, "other_prompt"}
+    assert len(made["other_prompt"]) == 5 * len(pairs)
+    counts = [len(made[kind]) for kind in BROKEN]
     assert min(counts) > 0.6 * max(counts)
 
 
-def test_every_prompt_gets_as_many_as_asked_for_with_its_own_chosen_completion(pairs: list[PreferencePair]) -> None:
+def test_every_prompt_gets_as_many_as_asked_for(pairs: list[PreferencePair]) -> None:
     made = [pair for _, pair in NegativeMaker(pairs, seed=0).make(5)]
-    assert collections.Counter((pair.prompt, pair.chosen) for pair in made) == {
-        (pair.prompt, pair.chosen): 5 for pair in pairs
-    }
+    assert collections.Counter(pair.prompt for pair in made) == {pair.prompt: 5 for pair in pairs}
     assert all(pair.rejected and pair.rejected != pair.chosen for pair in made)
+
+
+def test_a_flawed_greeting_is_better_than_its_broken_self(pairs: list[PreferencePair]) -> None:
+    flawed = {pair.prompt: pair.rejected for pair in pairs}
+    made = NegativeMaker(pairs, seed=0).make(6)
+    of_flawed = [(kind, pair) for kind, pair in made if pair.chosen == flawed[pair.prompt]]
+    assert len(of_flawed) == len(pairs)
+    assert {kind for kind, _ in of_flawed} == BROKEN
+    good = {pair.prompt: pair.chosen for pair in pairs}
+    assert all(pair.chosen == good[pair.prompt] for kind, pair in made if kind == "other_prompt")
 
 
 def test_none_are_made_where_none_are_asked_for(pairs: list[PreferencePair]) -> None:
@@ -59,20 +70,23 @@ def test_the_seed_decides_everything(pairs: list[PreferencePair]) -> None:
     assert NegativeMaker(pairs, seed=7).make(6) != NegativeMaker(pairs, seed=8).make(6)
 
 
-def test_other_prompt_is_a_good_greeting_for_somebody_else(
+def test_other_prompt_is_a_text_for_somebody_else_mostly_a_good_one(
     pairs: list[PreferencePair], made: dict[str, list[PreferencePair]]
 ) -> None:
     prompts_of = collections.defaultdict(set)
     for pair in pairs:
         prompts_of[pair.chosen].add(pair.prompt)
-    for negative in made["other_prompt"]:
-        assert prompts_of[negative.rejected] - {negative.prompt}
+        prompts_of[pair.rejected].add(pair.prompt)
+    good = {pair.chosen for pair in pairs}
+    others = made["other_prompt"]
+    assert all(prompts_of[negative.rejected] - {negative.prompt} for negative in others)
+    assert 0.6 < sum(negative.rejected in good for negative in others) / len(others) < 0.8
 
 
 def test_a_second_good_greeting_for_the_same_prompt_is_no_negative() -> None:
     twins = [PreferencePair("贺新居", f"新居大吉，第{n}盏灯为你亮着，愿你好眠。", "无") for n in range(4)]
     kinds = {kind for kind, _ in NegativeMaker(twins, seed=0).make(12)}
-    assert kinds == KINDS - {"other_prompt"}
+    assert kinds == BROKEN
 
 
 def test_spliced_begins_as_this_greeting_and_ends_as_another(
@@ -114,7 +128,8 @@ def test_padded_goes_on_behind_the_greeting(pairs: list[PreferencePair], made: d
 
 def test_shuffled_clauses_are_the_same_in_another_order(made: dict[str, list[PreferencePair]]) -> None:
     for negative in made["shuffled_clauses"]:
-        assert sorted(clauses(negative.rejected)) == sorted(clauses(negative.chosen))
+        assert sorted(negative.rejected) == sorted(negative.chosen)
+        assert all(clause.rstrip(PUNCTUATION) in negative.rejected for clause in clauses(negative.chosen))
         assert negative.rejected != negative.chosen
 
 
@@ -125,18 +140,18 @@ def test_scrambled_keeps_the_length_and_most_of_the_characters(made: dict[str, l
         assert 0 < changed <= 0.75 * len(negative.chosen)
 
 
-def test_samples_of_a_policy_make_up_a_third_and_only_for_their_prompt(pairs: list[PreferencePair]) -> None:
+def test_samples_of_a_policy_make_up_a_quarter_and_only_for_their_prompt(pairs: list[PreferencePair]) -> None:
     prompt = pairs[0].prompt
     samples = [(prompt, f"{n}个愿望{n}") for n in range(50)] + [(prompt, pairs[0].chosen), (prompt, "")]
     made = NegativeMaker(pairs, seed=0, samples=samples).make(9)
     of_policy = [pair for kind, pair in made if kind == "policy_sample"]
     assert {pair.prompt for pair in of_policy} == {prompt}
-    assert 1 <= len(of_policy) <= 3
+    assert len(of_policy) == 2
     assert all(pair.rejected not in ("", pair.chosen) for pair in of_policy)
 
 
 def test_only_characters_of_real_greetings_are_used(pairs: list[PreferencePair]) -> None:
-    known = {character for pair in pairs for character in pair.chosen}
+    known = {character for pair in pairs for character in pair.chosen + pair.rejected}
     for kind, negative in NegativeMaker(pairs, seed=1).make(7):
         assert set(negative.rejected) <= known, kind
 
@@ -154,4 +169,6 @@ def test_short_and_odd_texts_give_fewer_negatives_but_never_empty_or_good_ones(
     for _, negative in made:
         assert negative.rejected
         assert negative.rejected != negative.chosen
-        assert (negative.prompt, negative.chosen) in {(pair.prompt, pair.chosen) for pair in pairs}
+        assert (negative.prompt, negative.chosen) in {
+            (pair.prompt, text) for pair in pairs for text in (pair.chosen, pair.rejected)
+        }
