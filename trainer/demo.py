@@ -36,7 +36,6 @@ from trainer.stack import Stack
 from trainer.text_stats import known_share
 
 REWARD = "reward_model"
-SAMPLES_PER_PROMPT = 4
 SHOWN_SAMPLES = 16
 MAX_LENGTH_CHANGE = 0.25
 MAX_TRUNCATED = 0.10
@@ -54,6 +53,7 @@ class DemoJob:
     seed: int = 0
     sft: SftPreset = SFT["laptop"]
     grpo: GrpoPreset = GRPO["laptop"]
+    samples_per_prompt: int = 4
     reward_checkpoint: Path | None = None
 
 
@@ -108,8 +108,8 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
         console.rule("4  After: the same prompts again")
         after = asyncio.run(measure(job, grpo_run.model_folder, test, queue_url, console))
     result = _conclude(job, before, after, train, time.perf_counter() - begun)
-    _write_report(job, result, before, after, grpo_run, sft_figures, counts)
-    _show(result, before, after, console)
+    _write_report(job, result, before, after, train, grpo_run, sft_figures, counts)
+    _show(job, result, before, after, console)
     return result
 
 
@@ -134,7 +134,7 @@ async def measure(
         generate,
         str(model),
         [pair.prompt for pair in test],
-        samples_per_prompt=SAMPLES_PER_PROMPT,
+        samples_per_prompt=job.samples_per_prompt,
         max_tokens=job.grpo.max_completion_tokens,
         temperature=job.grpo.temperature,
         top_p=job.grpo.top_p,
@@ -218,6 +218,7 @@ def _write_report(
     result: DemoResult,
     before: PolicyFigures,
     after: PolicyFigures,
+    train: Sequence[StarterPair],
     run: Run,
     sft_figures: dict[str, float],
     counts: dict[str, int],
@@ -254,7 +255,10 @@ def _write_report(
         "difference, paired by prompt": str(result.difference),
         "difference in standard deviations of single samples": f"{result.difference.mean / spread:.2f}",
         "held-out prompts": str(len(before.rewards)),
-        "samples a prompt": str(SAMPLES_PER_PROMPT),
+        "samples a prompt": str(job.samples_per_prompt),
+        "samples that stand word for word in the warm-up's examples": " → ".join(
+            f"{_recited_share(figures, train):.1%}" for figures in (before, after)
+        ),
         "samples without a reward": f"{before.unscored} before, {after.unscored} after",
         "rollouts in training": ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())),
         "reward version": after.scores[0].version,
@@ -264,14 +268,14 @@ def _write_report(
     report = Report(
         title="zhufu demo: a policy that learns from a reward served over the network",
         summary=(
-            "A language model of four million parameters, trained from scratch on a few hundred greetings, climbed a "
-            "reward model through the Redis queue. At this size it recombines what it has read; what the figures show "
-            "is whether the loop learns, and that it does not cheat."
+            "A language model of four million parameters, trained from scratch on 832 greetings, climbed a reward "
+            "model through the Redis queue. At this size it recites and recombines what it has read. What the figures "
+            "show is whether the loop learns, on requests that it has never seen, and that it does not cheat."
         ),
         checks=result.checks,
         figures=figures,
         plots=plots,
-        samples=_sample_pairs(before, after),
+        samples=_sample_pairs(job, before, after),
         settings={"sft": dataclasses.asdict(job.sft), "grpo": dataclasses.asdict(job.grpo), "seed": job.seed},
         notes=[
             "Samples are the first of each shown prompt, prompts evenly spaced over the held-out set: not chosen by "
@@ -292,8 +296,13 @@ def _write_report(
     )
 
 
-def _sample_pairs(before: PolicyFigures, after: PolicyFigures) -> list[SamplePair]:
-    prompts = len(before.samples) // SAMPLES_PER_PROMPT
+def _recited_share(figures: PolicyFigures, train: Sequence[StarterPair]) -> float:
+    known = {pair.chosen for pair in train}
+    return sum(sample.completion in known for sample in figures.samples) / len(figures.samples)
+
+
+def _sample_pairs(job: DemoJob, before: PolicyFigures, after: PolicyFigures) -> list[SamplePair]:
+    prompts = len(before.samples) // job.samples_per_prompt
     shown = range(0, prompts, max(1, prompts // SHOWN_SAMPLES))
     return [
         SamplePair(
@@ -303,13 +312,13 @@ def _sample_pairs(before: PolicyFigures, after: PolicyFigures) -> list[SamplePai
             after=after.samples[row].completion,
             after_reward=after.scores[row].reward,
         )
-        for row in (index * SAMPLES_PER_PROMPT for index in shown)
+        for row in (index * job.samples_per_prompt for index in shown)
     ]
 
 
-def _show(result: DemoResult, before: PolicyFigures, after: PolicyFigures, console: Console) -> None:
+def _show(job: DemoJob, result: DemoResult, before: PolicyFigures, after: PolicyFigures, console: Console) -> None:
     samples = Table("prompt", "before", "after", title="Held-out prompts", show_lines=True)
-    for pair in _sample_pairs(before, after)[:5]:
+    for pair in _sample_pairs(job, before, after)[:5]:
         samples.add_row(pair.prompt, pair.before, pair.after)
     console.print(samples)
     table = Table("", "check", "measured", "allowed")

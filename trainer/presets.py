@@ -27,7 +27,7 @@ class SftPreset:
     """Supervised fine-tuning.
 
     ``muon_learning_rate`` is that of the hidden matrices, which Muon then trains; None gives AdamW all weights.
-    ``context_noise`` is the mean share of the context that is replaced, see `trainer.sft_noise`.
+    ``context_noise`` is the mean share of the context that is replaced, see `trainer.sft_trainer`.
     """
 
     learning_rate: float

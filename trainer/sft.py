@@ -23,7 +23,7 @@ from trainer.optimizers import ADAM_BETAS, muon_choice
 from trainer.presets import LoraPreset, SftPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.runs import Run, use_bfloat16
-from trainer.sft_noise import NoisySFTTrainer
+from trainer.sft_trainer import WarmUpTrainer
 from trainer.tiny import make_tiny_model
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,6 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
         warmup_steps=preset.warmup_ratio,
         weight_decay=preset.weight_decay,
         adam_beta2=ADAM_BETAS[1],
-        train_sampling_strategy="group_by_length",
         max_length=preset.max_tokens,
         bf16=use_bfloat16(),
         seed=job.seed,
@@ -83,7 +82,7 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
         **machine_arguments(),
     )
     progress = RichProgress(console, "sft")
-    trainer = NoisySFTTrainer(
+    trainer = WarmUpTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,

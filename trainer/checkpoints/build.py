@@ -32,7 +32,7 @@ from trainer.data.records import StarterPair
 from trainer.data.starter import load_starter
 from trainer.data.warm_up import warm_up_examples
 from trainer.evaluation.policy import generate
-from trainer.presets import GRPO, REWARD_MODEL, SFT, LoraPreset, RewardModelPreset
+from trainer.presets import REWARD_MODEL, SFT, LoraPreset, RewardModelPreset, SftPreset
 from trainer.reward_model import RewardModelJob, train_reward_model
 from trainer.runs import Run
 from trainer.sft import TINY, SftJob, train_sft
@@ -40,15 +40,16 @@ from trainer.sft import TINY, SftJob, train_sft
 ENCODER_LAYERS = (0, 1, 10, 11)
 ENCODER_PIECES = 5800
 MAX_BYTES = 20_000_000
-POLICY_EPOCHS = 1.5
+POLICY: SftPreset = dataclasses.replace(SFT["laptop"], epochs=1.5, batch_size=32, context_noise=0.15)
 TEMPERATURES = (0.6, 0.8, 1.0)
 SAMPLES_PER_TEMPERATURE = 2
+MAX_COMPLETION_TOKENS = 96
 SEED = 0
 PRESET: RewardModelPreset = dataclasses.replace(
     REWARD_MODEL["laptop"],
-    learning_rate=6e-4,
-    epochs=2,
-    hard_negatives=12,
+    learning_rate=5e-4,
+    epochs=1,
+    hard_negatives=9,
     lora=LoraPreset(rank=16, alpha=32),
 )
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
@@ -101,7 +102,7 @@ def policy_samples(
         model=TINY,
         examples=warm_up_examples(learned, seed=SEED),
         evaluation=[],
-        preset=dataclasses.replace(SFT["laptop"], epochs=POLICY_EPOCHS),
+        preset=POLICY,
         seed=SEED,
         save_steps=10**9,
         tokenizer_texts=texts,
@@ -113,7 +114,7 @@ def policy_samples(
             str(run.model_folder),
             [pair.prompt for pair in asked],
             samples_per_prompt=SAMPLES_PER_TEMPERATURE,
-            max_tokens=GRPO["laptop"].max_completion_tokens,
+            max_tokens=MAX_COMPLETION_TOKENS,
             temperature=temperature,
             top_p=1.0,
             prompt_prefix="",

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from transformers import AutoModelForSequenceClassification
 
-from services.reward_model.checkpoint import Checkpoint
+from shared.reward_format import DEFAULT_MAX_TOKENS, RewardFormat, default_format
 from trainer.data.negatives import NegativeMaker
-from trainer.data.records import StarterPair
+from trainer.data.records import PreferencePair, StarterPair
 from trainer.evaluation.intervals import Interval, bootstrap_mean
-
-BATCH = 64
+from trainer.models import load_tokenizer
+from trainer.reward_model import score_pairs
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,36 +43,32 @@ class Measured:
 
 def measure(folder: Path, rows: Sequence[StarterPair], *, seed: int) -> Measured:
     """Score ``rows`` and what is made of them. Same seed, same figures."""
-    checkpoint = Checkpoint(folder, folder.name, torch.device("cpu"), torch.float32)
+    tokenizer = load_tokenizer(str(folder))
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    form = RewardFormat.read(folder) or default_format(tokenizer, DEFAULT_MAX_TOKENS)
     source = random.Random(seed)
-    good = _rewards(checkpoint, [(row.prompt, row.chosen) for row in rows])
-    flawed = _rewards(checkpoint, [(row.prompt, row.rejected) for row in rows])
 
-    def wins(texts: Sequence[str]) -> Interval:
-        asked = [(place, text) for place, text in enumerate(texts) if text]
-        against = _rewards(checkpoint, [(rows[place].prompt, text) for place, text in asked])
-        return bootstrap_mean([float(good[place] > reward) for (place, _), reward in zip(asked, against, strict=True)])
+    def rewards(others: Sequence[str]) -> list[tuple[float, float]]:
+        """Of each good greeting and of what stands against it; rows without anything are left out."""
+        pairs = [PreferencePair(row.prompt, row.chosen, text) for row, text in zip(rows, others, strict=True) if text]
+        return list(zip(*score_pairs(model, tokenizer, form.encoding, pairs), strict=True))
 
-    def others(fits: Callable[[StarterPair, StarterPair], bool]) -> list[str]:
+    def wins(others: Sequence[str]) -> Interval:
+        return bootstrap_mean([float(good > other) for good, other in rewards(others)])
+
+    def other_greetings(fits: Callable[[StarterPair, StarterPair], bool]) -> list[str]:
         return [source.choice([other for other in rows if fits(row, other)]).chosen for row in rows]
 
+    own = rewards([row.rejected for row in rows])
+    won = [float(good > flawed) for good, flawed in own]
     lengths = [float(len(text)) for row in rows for text in (row.chosen, row.rejected)]
-    rewards = [reward for pair in zip(good, flawed, strict=True) for reward in pair]
-    won = [float(high > low) for high, low in zip(good, flawed, strict=True)]
+    broken = NegativeMaker([row.pair for row in rows], seed=seed).kinds
     return Measured(
         pairs=bootstrap_mean(won),
         needs_prompt=bootstrap_mean([win for win, row in zip(won, rows, strict=True) if row.needs_prompt]),
-        other_occasion=wins(others(lambda row, other: other.occasion != row.occasion)),
-        same_occasion=wins(others(lambda row, other: other.occasion == row.occasion and other is not row)),
-        broken={
-            kind: wins([break_text(row.chosen) for row in rows])
-            for kind, break_text in NegativeMaker([row.pair for row in rows], seed=seed).kinds.items()
-        },
-        length_correlation=statistics.correlation(lengths, rewards),
+        other_occasion=wins(other_greetings(lambda row, other: other.occasion != row.occasion)),
+        same_occasion=wins(other_greetings(lambda row, other: other.occasion == row.occasion and other is not row)),
+        broken={kind: wins([break_text(row.chosen) for row in rows]) for kind, break_text in broken.items()},
+        length_correlation=statistics.correlation(lengths, [reward for pair in own for reward in pair]),
         count=len(rows),
     )
-
-
-def _rewards(checkpoint: Checkpoint, texts: Sequence[tuple[str, str]]) -> list[float]:
-    ids = checkpoint.encode([prompt for prompt, _ in texts], [completion for _, completion in texts])
-    return [reward for begin in range(0, len(ids), BATCH) for reward in checkpoint.logits(ids[begin : begin + BATCH])]

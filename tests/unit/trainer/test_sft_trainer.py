@@ -1,11 +1,11 @@
-"""Disturbed contexts: which tokens change, and how many."""
+"""Disturbed contexts: which tokens change, and how many. Batches of like lengths: the order of the rows."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from trainer.sft_noise import disturbed
+from trainer.sft_trainer import LengthGroupedSampler, disturbed
 
 SPECIAL = torch.tensor([0, 1, 2])
 UNKNOWN = 2
@@ -63,3 +63,31 @@ def test_the_given_tensor_is_not_changed() -> None:
     before = ids.clone()
     disturbed(ids, SPECIAL, UNKNOWN, 0.5)
     assert torch.equal(ids, before)
+
+
+LENGTHS = [int(length) for length in torch.randint(5, 90, (1003,), generator=torch.Generator().manual_seed(1))]
+
+
+def test_every_row_comes_once_in_each_pass() -> None:
+    sampler = LengthGroupedSampler(LENGTHS, 16, seed=0)
+    assert sorted(sampler) == list(range(len(LENGTHS)))
+    assert len(sampler) == len(LENGTHS)
+
+
+def test_rows_of_a_batch_are_about_equally_long_and_batches_are_not_in_order_of_length() -> None:
+    order = list(LengthGroupedSampler(LENGTHS, 16, seed=0))
+    batches = [[LENGTHS[row] for row in order[begin : begin + 16]] for begin in range(0, 992, 16)]
+    assert sum(max(batch) - min(batch) for batch in batches) / len(batches) < 5
+    longest = [max(batch) for batch in batches]
+    assert longest not in (sorted(longest), sorted(longest, reverse=True))
+
+
+def test_each_pass_has_its_own_order_and_finds_it_again() -> None:
+    sampler = LengthGroupedSampler(LENGTHS, 16, seed=0)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert first != second
+    resumed = LengthGroupedSampler(LENGTHS, 16, seed=0)
+    resumed.set_epoch(1)
+    assert list(resumed) == second
