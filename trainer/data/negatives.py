@@ -53,25 +53,31 @@ class NegativeMaker:
     def make(self, count: int) -> list[tuple[str, PreferencePair]]:
         """``count`` negatives for each pair, as (kind, pair).
 
-        A third are texts for other prompts, so that no text is good by itself. Where there are policy samples for a
-        prompt, they make up a quarter. The rest are broken texts, the kinds in turns; one in `FLAWED_EVERY` of those
-        breaks the pair's rejected completion, which is then the better of the two: whole sentences are better than
-        broken ones in flawed greetings too. A maker that cannot break a text (too short) is passed over.
+        A quarter each are texts for other prompts, and the pair's own greeting under other prompts: no text shall be
+        good by itself. Where there are policy samples for a prompt, they make up a fifth. The rest are broken texts,
+        the kinds in turns; one in `FLAWED_EVERY` of those breaks the pair's rejected completion, which is then the
+        better of the two: whole sentences are better than broken ones in flawed greetings too. A maker that cannot
+        break a text (too short) is passed over.
         """
         made: list[tuple[str, PreferencePair]] = []
         for pair in self._pairs:
-            found = [("policy_sample", pair.chosen, text) for text in self._drawn_samples(pair, (count + 2) // 4)]
-            found += [("other_prompt", pair.chosen, text) for text in self._for_other_prompts(pair, (count + 1) // 3)]
-            found = found[:count]
-            found += self._broken(pair, count - len(found))
-            made += [(kind, PreferencePair(pair.prompt, better, worse)) for kind, better, worse in found]
+            prompt, chosen = pair.prompt, pair.chosen
+            samples = self._drawn_samples(pair, (count + 2) // 5)
+            others = self._texts_for_others(pair, (count + 2) // 4)
+            requests = self._requests_of_others(pair, (count + 1) // 4)
+            found = [
+                *(("policy_sample", PreferencePair(prompt, chosen, text)) for text in samples),
+                *(("other_prompt", PreferencePair(prompt, chosen, text)) for text in others),
+                *(("other_request", PreferencePair(prompt, chosen, chosen, request)) for request in requests),
+            ][:count]
+            made += found + self._broken(pair, count - len(found))
         return made
 
     def _drawn_samples(self, pair: PreferencePair, count: int) -> list[str]:
         samples = [text for text in self._samples.get(pair.prompt, []) if text and text != pair.chosen]
         return self._random.sample(samples, min(len(samples), count))
 
-    def _for_other_prompts(self, pair: PreferencePair, count: int) -> list[str]:
+    def _texts_for_others(self, pair: PreferencePair, count: int) -> list[str]:
         """Good greetings for somebody else, and some that are flawed there too.
 
         What stands under the same prompt elsewhere in the set would not be wrong.
@@ -84,11 +90,17 @@ class NegativeMaker:
                 texts.append(text)
         return texts
 
-    def _broken(self, pair: PreferencePair, count: int) -> list[tuple[str, str, str]]:
-        """(kind, whole text, broken text), each kind about equally often."""
+    def _requests_of_others(self, pair: PreferencePair, count: int) -> list[str]:
+        """Prompts under which the pair's good greeting does not stand in the set."""
+        drawn = self._random.choices(self._pairs, k=TRIES * count)
+        fit = [other.prompt for other in drawn if other.prompt != pair.prompt and other.chosen != pair.chosen]
+        return list(dict.fromkeys(fit))[:count]
+
+    def _broken(self, pair: PreferencePair, count: int) -> list[tuple[str, PreferencePair]]:
+        """(kind, pair of whole and broken text), each kind about equally often."""
         names = list(self._kinds)
         self._random.shuffle(names)
-        found: list[tuple[str, str, str]] = []
+        found: list[tuple[str, PreferencePair]] = []
         for turn in range(TRIES * count):
             if len(found) == count:
                 break
@@ -96,7 +108,7 @@ class NegativeMaker:
             whole = pair.rejected if len(found) % FLAWED_EVERY == FLAWED_EVERY - 1 else pair.chosen
             broken = self._kinds[kind](whole)
             if broken and broken != whole:
-                found.append((kind, whole, broken))
+                found.append((kind, PreferencePair(pair.prompt, whole, broken)))
         return found
 
     def _spliced(self, text: str) -> str:

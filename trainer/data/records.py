@@ -14,11 +14,15 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class PreferencePair:
-    """Two completions of one prompt, of which the first is the better one."""
+    """Two completions of one prompt, of which the first is the better one.
+
+    In a made-up pair the rejected one may stand under another prompt: the same greeting, sent to the wrong person.
+    """
 
     prompt: str
     chosen: str
     rejected: str
+    rejected_prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

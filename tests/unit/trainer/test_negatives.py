@@ -33,11 +33,12 @@ def clauses(text: str) -> list[str]:
     return [clause for clause in CLAUSE_END.split(text) if clause]
 
 
-def test_a_third_are_texts_for_other_prompts_and_the_rest_is_broken_in_all_ways_about_equally_often(
+def test_half_are_about_other_prompts_and_the_rest_is_broken_in_all_ways_about_equally_often(
     pairs: list[PreferencePair], made: dict[str, list[PreferencePair]]
 ) -> None:
-    assert made.keys() == {*BROKEN, "other_prompt"}
-    assert len(made["other_prompt"]) == 5 * len(pairs)
+    assert made.keys() == {*BROKEN, "other_prompt", "other_request"}
+    assert len(made["other_prompt"]) == 4 * len(pairs)
+    assert len(made["other_request"]) == 3 * len(pairs)
     counts = [len(made[kind]) for kind in BROKEN]
     assert min(counts) > 0.6 * max(counts)
 
@@ -45,12 +46,12 @@ def test_a_third_are_texts_for_other_prompts_and_the_rest_is_broken_in_all_ways_
 def test_every_prompt_gets_as_many_as_asked_for(pairs: list[PreferencePair]) -> None:
     made = [pair for _, pair in NegativeMaker(pairs, seed=0).make(5)]
     assert collections.Counter(pair.prompt for pair in made) == {pair.prompt: 5 for pair in pairs}
-    assert all(pair.rejected and pair.rejected != pair.chosen for pair in made)
+    assert all(pair.rejected and (pair.rejected, pair.rejected_prompt) != (pair.chosen, None) for pair in made)
 
 
 def test_a_flawed_greeting_is_better_than_its_broken_self(pairs: list[PreferencePair]) -> None:
     flawed = {pair.prompt: pair.rejected for pair in pairs}
-    made = NegativeMaker(pairs, seed=0).make(6)
+    made = NegativeMaker(pairs, seed=0).make(8)
     of_flawed = [(kind, pair) for kind, pair in made if pair.chosen == flawed[pair.prompt]]
     assert len(of_flawed) == len(pairs)
     assert {kind for kind, _ in of_flawed} == BROKEN
@@ -81,6 +82,16 @@ def test_other_prompt_is_a_text_for_somebody_else_mostly_a_good_one(
     others = made["other_prompt"]
     assert all(prompts_of[negative.rejected] - {negative.prompt} for negative in others)
     assert 0.6 < sum(negative.rejected in good for negative in others) / len(others) < 0.8
+
+
+def test_other_request_is_the_good_greeting_under_a_prompt_of_somebody_else(
+    pairs: list[PreferencePair], made: dict[str, list[PreferencePair]]
+) -> None:
+    good = {pair.prompt: pair.chosen for pair in pairs}
+    for pair in made["other_request"]:
+        assert pair.rejected == pair.chosen == good[pair.prompt]
+        assert pair.rejected_prompt in good
+        assert pair.rejected_prompt != pair.prompt
 
 
 def test_a_second_good_greeting_for_the_same_prompt_is_no_negative() -> None:
@@ -143,7 +154,7 @@ def test_scrambled_keeps_the_length_and_most_of_the_characters(made: dict[str, l
 def test_samples_of_a_policy_make_up_a_quarter_and_only_for_their_prompt(pairs: list[PreferencePair]) -> None:
     prompt = pairs[0].prompt
     samples = [(prompt, f"{n}个愿望{n}") for n in range(50)] + [(prompt, pairs[0].chosen), (prompt, "")]
-    made = NegativeMaker(pairs, seed=0, samples=samples).make(9)
+    made = NegativeMaker(pairs, seed=0, samples=samples).make(8)
     of_policy = [pair for kind, pair in made if kind == "policy_sample"]
     assert {pair.prompt for pair in of_policy} == {prompt}
     assert len(of_policy) == 2
@@ -168,7 +179,7 @@ def test_short_and_odd_texts_give_fewer_negatives_but_never_empty_or_good_ones(
     assert len(made) <= count * len(pairs)
     for _, negative in made:
         assert negative.rejected
-        assert negative.rejected != negative.chosen
+        assert (negative.rejected, negative.rejected_prompt) != (negative.chosen, None)
         assert (negative.prompt, negative.chosen) in {
             (pair.prompt, text) for pair in pairs for text in (pair.chosen, pair.rejected)
         }
