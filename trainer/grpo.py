@@ -29,7 +29,7 @@ from trainer.presets import GrpoPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.rewards import RewardBoard, RewardSpec
 from trainer.runs import Run, use_bfloat16
-from trainer.sft import ignore_known_warnings, lora_config, machine_arguments, quiet, save_merged
+from trainer.sft import lora_config, machine_arguments, quiet, quiet_libraries, save_merged
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
         shared.errors.RewardUnavailable: A reward was away for longer than ``outage_seconds``; resume when it is back.
         shared.errors.RewardRejected: A reward refuses our requests for good.
     """
-    ignore_known_warnings()
+    quiet_libraries()
     metrics = TrainerMetrics()
     if job.metrics_port is not None:
         metrics.serve(job.metrics_port)

@@ -27,7 +27,7 @@ from trainer.models import load_tokenizer
 from trainer.presets import RewardModelPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.runs import Run, use_bfloat16
-from trainer.sft import TINY, ignore_known_warnings, logging_steps, lora_config, machine_arguments, quiet, save_merged
+from trainer.sft import TINY, logging_steps, lora_config, machine_arguments, quiet, quiet_libraries, save_merged
 from trainer.tiny import make_tiny_model
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
     Raises:
         InvalidData: There is no such model, or too many pairs are longer than ``preset.max_tokens``.
     """
-    ignore_known_warnings()
+    quiet_libraries()
     preset = job.preset
     model_name = job.model
     set_seed(job.seed)  # the head, and adapters, get their random weights before the trainer sets it

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from peft import LoraConfig
 from rich.console import Console
 from transformers import set_seed
@@ -52,7 +52,7 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
     Raises:
         InvalidData: There is no such model, or no example fits into ``preset.max_tokens``.
     """
-    ignore_known_warnings()
+    quiet_libraries()
     model = job.model
     if model == TINY:
         texts = [text for example in job.examples for text in (example.prompt, example.completion)]
@@ -187,8 +187,12 @@ def machine_arguments() -> dict[str, Any]:
     return kept if torch.cuda.is_available() else {**kept, "use_cpu": True, "dataloader_pin_memory": False}
 
 
-def ignore_known_warnings() -> None:
-    """Hide what TRL and peft do with transformers that a later version will not have: a user cannot change it."""
+def quiet_libraries() -> None:
+    """Hide what a user cannot change: what TRL and peft do with transformers that a later version will not have.
+
+    And the bars of `datasets`, one for each pass over rows that are in memory already; training has a bar of ours.
+    """
+    disable_progress_bars()
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
 
 
