@@ -83,7 +83,11 @@ def body_of_curl() -> str:
 
 ZHUFU_COMMANDS = [
     *(each.removeprefix(".venv/bin/") for each in commands(INSTALLED)),
-    *(each for each in inline("README.md") if each.startswith("zhufu ")),
+    *(
+        each.removeprefix(".venv/bin/")
+        for each in inline("README.md")
+        if each.removeprefix(".venv/bin/").startswith("zhufu ")
+    ),
 ]
 REWARD_URLS = [each for each in inline("README.md") if re.match(r"(https?|rediss?)://\S+:\d+", each)]
 LINKS = [(page, target) for page in PAGES for target in LINK.findall(FENCE.sub("", TEXTS[page])) if "://" not in target]
