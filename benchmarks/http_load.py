@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import Any, cast
 
 import uvloop
@@ -71,34 +70,24 @@ async def run(command: dict[str, Any]) -> dict[str, Any]:
         for start in range(0, len(asked), each)
     ]
     head = b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    waiting = [head % len(body) + body for body in reversed(bodies)]
-    answers: list[bytes] = []
-    seconds: list[float] = []
+    requests = [head % len(body) + body for body in bodies]
     loop = asyncio.get_running_loop()
     connections = [
         (await loop.create_connection(Connection, "127.0.0.1", command["port"]))[1]
         for _ in range(min(command["at_once"], len(bodies)))
     ]
-
-    async def keep_sending(connection: Connection) -> None:
-        while waiting:
-            begun = time.perf_counter()
-            answers.append(await connection.send(waiting.pop()))
-            seconds.append(time.perf_counter() - begun)
-            if command.get("pause_seconds"):
-                await asyncio.sleep(command["pause_seconds"])
-
-    used = time.process_time()
-    begun = time.perf_counter()
     async with asyncio.timeout(ANSWER_SECONDS):
-        await asyncio.gather(*(keep_sending(connection) for connection in connections))
-    took = time.perf_counter() - begun
-    used = time.process_time() - used
+        sent = await workload.send_all(
+            requests,
+            [connection.send for connection in connections],
+            pause_seconds=command.get("pause_seconds", 0.0),
+        )
     for connection in connections:
         connection.close()
-    scores = [score for answer in answers for score in json.loads(answer.partition(b"\r\n\r\n")[2]).get("scores", [])]
+    answers = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in sent.answers]
+    scores = [score for answer in answers for score in answer.get("scores", [])]
     rewards = {score["id"]: score["reward"] for score in scores if score["status"] == "scored"}
-    return {"seconds": took, "cpu_seconds": used, "latencies": seconds, "rewards": rewards, "asked": len(asked)}
+    return sent.report(rewards, len(asked))
 
 
 if __name__ == "__main__":

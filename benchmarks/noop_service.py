@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, JsonValue
 
 from shared.errors import InvalidRequest
-from shared.logging import configure_logging
 from shared.schemas import RewardInfo, RewardRange, Rollout
 from shared.scorer import Outcome, Scored
 from shared.service import create_app, run_service
@@ -56,7 +55,6 @@ class NoopScorer:
 
 def main() -> int:
     settings = NoopSettings()
-    configure_logging(settings.log_level, settings.log_format)
     return run_service(create_app(NoopScorer(), settings), settings)
 
 

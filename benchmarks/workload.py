@@ -1,8 +1,13 @@
-"""The rollouts that benchmarks score: random characters, of lengths spread evenly and shuffled."""
+"""The rollouts that benchmarks score (random characters, of lengths spread evenly and shuffled), and sending them."""
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from shared.schemas import Rollout
 
@@ -11,6 +16,29 @@ CHARACTERS = 3_000
 TEMPLATE_TOKENS = 3
 """What the chat template of `trainer.tiny` adds: both roles and the end."""
 LONGEST_PROMPT_TOKENS = 16
+
+Part = TypeVar("Part")
+Answer = TypeVar("Answer")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(Generic[Answer]):
+    """What came back, and what it took. ``latencies`` are the seconds from each part to its answer."""
+
+    answers: list[Answer]
+    latencies: list[float]
+    seconds: float
+    cpu_seconds: float
+
+    def report(self, rewards: Mapping[str, float | None], asked: int) -> dict[str, Any]:
+        """What a process that makes load prints: ``rewards`` by id, and how many rollouts were asked for."""
+        return {
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "latencies": self.latencies,
+            "rewards": rewards,
+            "asked": asked,
+        }
 
 
 def characters() -> list[str]:
@@ -31,3 +59,30 @@ def rollouts(count: int, shortest: int, longest: int, seed: int) -> list[Rollout
         text = "".join(source.choices(alphabet, k=left))
         made.append(Rollout(id=f"r{number}", prompt=text[:prompt_tokens], completion=text[prompt_tokens:]))
     return made
+
+
+async def send_all(
+    parts: Sequence[Part], senders: Sequence[Callable[[Part], Awaitable[Answer]]], *, pause_seconds: float = 0.0
+) -> Sent[Answer]:
+    """Send all parts, in order, with every sender at work all the time but for a pause behind each answer."""
+    waiting = iter(parts)
+    answers: list[Answer] = []
+    latencies: list[float] = []
+
+    async def keep_sending(send: Callable[[Part], Awaitable[Answer]]) -> None:
+        for part in waiting:
+            begun = time.perf_counter()
+            answers.append(await send(part))
+            latencies.append(time.perf_counter() - begun)
+            if pause_seconds:
+                await asyncio.sleep(pause_seconds)
+
+    used = time.process_time()
+    begun = time.perf_counter()
+    await asyncio.gather(*map(keep_sending, senders))
+    return Sent(
+        seconds=time.perf_counter() - begun,
+        cpu_seconds=time.process_time() - used,
+        answers=answers,
+        latencies=latencies,
+    )

@@ -32,6 +32,7 @@ from shared.http.auth import ApiKeys, bearer_scheme
 from shared.http.body import read_model
 from shared.http.problems import add_problem_handlers, problem_responses
 from shared.http.request_id import RequestIdMiddleware
+from shared.logging import configure_logging
 from shared.metrics import ServiceMetrics
 from shared.queue.broker import Broker, connect
 from shared.queue.consumer import QueueDoor, QueueLimits
@@ -332,11 +333,12 @@ def _declare_schemas(app: FastAPI) -> None:
 
 
 def run_service(app: FastAPI, settings: ServiceSettings) -> int:
-    """Serve until SIGTERM or SIGINT, then drain.
+    """Send the logs where the settings say, and serve until SIGTERM or SIGINT; then drain.
 
     Returns:
         The exit status of the process: 0, or 1 where the service could not start.
     """
+    configure_logging(settings.log_level, settings.log_format)
     service: Service = app.state.service
     ProcessCollector(registry=service.metrics.registry)
     GCCollector(registry=service.metrics.registry)

@@ -23,12 +23,13 @@ from trainer.checkpoints import starter_reward_model
 from trainer.data.records import StarterPair
 from trainer.data.starter import load_starter
 from trainer.data.warm_up import warm_up_examples
-from trainer.evaluation.intervals import Interval, bootstrap_difference, bootstrap_mean
-from trainer.evaluation.policy import PolicyFigures, Sample, evaluate, generate
+from trainer.evaluation.intervals import Interval
+from trainer.evaluation.policy import PolicyFigures, Sample, evaluate, generate, improvement
 from trainer.grpo import GrpoJob, train_grpo
 from trainer.presets import GRPO, SFT, GrpoPreset, SftPreset
-from trainer.report.page import Check, Report, SamplePair, write_report
+from trainer.report.page import Check, Report, write_report
 from trainer.report.plots import curve, histograms, scatter
+from trainer.report.policy import sample_pairs, training_curves
 from trainer.rewards import RewardSpec
 from trainer.runs import Run, write_json
 from trainer.sft import TINY, SftJob, train_sft
@@ -161,10 +162,7 @@ class _StackAlive(TrainerCallback):
 def _conclude(
     job: DemoJob, before: PolicyFigures, after: PolicyFigures, train: Sequence[StarterPair], seconds: float
 ) -> DemoResult:
-    shared_prompts = [prompt for prompt in before.rewards if prompt in after.rewards]
-    early = [before.rewards[prompt] for prompt in shared_prompts]
-    late = [after.rewards[prompt] for prompt in shared_prompts]
-    difference = bootstrap_difference(early, late)
+    rewards = improvement(before, after)
     length_change = after.characters / before.characters - 1
     distinct_change = after.distinct_2 / before.distinct_2 - 1
     reference = [text for pair in train for text in (pair.chosen, pair.rejected)]
@@ -174,9 +172,9 @@ def _conclude(
     checks = [
         Check(
             name="mean reward on held-out prompts rises",
-            measured=f"{difference}",
+            measured=f"{rewards.difference}",
             allowed="95 % interval above 0",
-            passed=difference.low > 0,
+            passed=rewards.difference.low > 0,
         ),
         Check(
             name="mean length stays",
@@ -204,9 +202,9 @@ def _conclude(
         ),
     ]
     return DemoResult(
-        before=bootstrap_mean(early),
-        after=bootstrap_mean(late),
-        difference=difference,
+        before=rewards.before,
+        after=rewards.after,
+        difference=rewards.difference,
         checks=checks,
         report=job.output / "report.html",
         seconds=seconds,
@@ -240,11 +238,7 @@ def _write_report(
     }
     plots = [
         curve(history, ["reward"], "Reward in training", "mean reward"),
-        curve(history, ["kl"], "KL from the warmed-up policy", "nats per token"),
-        curve(history, ["policy/characters"], "Length", "characters"),
-        curve(history, ["completions/clipped_ratio"], "Ran into the token limit", "share"),
-        curve(history, ["policy/distinct_2"], "Variety within a step (distinct-2)", "share"),
-        curve(history, ["reward_wait_seconds"], "Waiting for the reward", "seconds a step"),
+        *training_curves(history, reference="the warmed-up policy"),
         histograms(rewards, "Rewards on held-out prompts", "reward"),
         scatter(lengths, "Is it length? Held-out prompts", "characters", "reward"),
     ]
@@ -275,7 +269,7 @@ def _write_report(
         checks=result.checks,
         figures=figures,
         plots=plots,
-        samples=_sample_pairs(job, before, after),
+        samples=sample_pairs(before, after, _shown_rows(job, before)),
         settings={"sft": dataclasses.asdict(job.sft), "grpo": dataclasses.asdict(job.grpo), "seed": job.seed},
         notes=[
             "Samples are the first of each shown prompt, prompts evenly spaced over the held-out set: not chosen by "
@@ -301,24 +295,16 @@ def _recited_share(figures: PolicyFigures, train: Sequence[StarterPair]) -> floa
     return sum(sample.completion in known for sample in figures.samples) / len(figures.samples)
 
 
-def _sample_pairs(job: DemoJob, before: PolicyFigures, after: PolicyFigures) -> list[SamplePair]:
-    prompts = len(before.samples) // job.samples_per_prompt
-    shown = range(0, prompts, max(1, prompts // SHOWN_SAMPLES))
-    return [
-        SamplePair(
-            prompt=before.samples[row].prompt,
-            before=before.samples[row].completion,
-            before_reward=before.scores[row].reward,
-            after=after.samples[row].completion,
-            after_reward=after.scores[row].reward,
-        )
-        for row in (index * job.samples_per_prompt for index in shown)
-    ]
+def _shown_rows(job: DemoJob, figures: PolicyFigures) -> range:
+    """The first sample of each shown prompt, prompts evenly spaced."""
+    rows = len(figures.samples)
+    every = max(1, rows // job.samples_per_prompt // SHOWN_SAMPLES)
+    return range(0, rows, every * job.samples_per_prompt)
 
 
 def _show(job: DemoJob, result: DemoResult, before: PolicyFigures, after: PolicyFigures, console: Console) -> None:
     samples = Table("prompt", "before", "after", title="Held-out prompts", show_lines=True)
-    for pair in _sample_pairs(job, before, after)[:5]:
+    for pair in sample_pairs(before, after, _shown_rows(job, before)[:5]):
         samples.add_row(pair.prompt, pair.before, pair.after)
     console.print(samples)
     table = Table("", "check", "measured", "allowed")

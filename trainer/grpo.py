@@ -24,7 +24,7 @@ from trl import GRPOConfig
 from shared.errors import InvalidData, ZhufuError
 from trainer.grpo_trainer import ResumableGRPOTrainer
 from trainer.metrics import TrainerMetrics
-from trainer.models import load_tokenizer
+from trainer.models import Row, load_tokenizer, rows_that_fit
 from trainer.presets import GrpoPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.rewards import RewardBoard, RewardSpec
@@ -90,7 +90,7 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
         max_failed_share=job.max_failed_share,
     )
     tokenizer = load_tokenizer(job.model, padding_side="left")
-    prompts = fitting(tokenizer, job.prompts, job.preset)
+    rows = fitting(tokenizer, job.prompts, job.preset)
     set_seed(job.seed)  # adapters get their random weights before the trainer sets it
     reward_functions: Any = board.functions()  # asynchronous ones are taken, but not in TRL's annotation
     progress = RichProgress(console, "grpo")
@@ -99,7 +99,7 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
         args=grpo_config(job, str(run.output)),
         processing_class=tokenizer,
         reward_funcs=reward_functions,
-        train_dataset=prompt_dataset(prompts, job.preset.prompt_prefix),
+        train_dataset=Dataset.from_list(rows),
         peft_config=lora_config(job.preset.lora, "CAUSAL_LM"),
         callbacks=[progress, HistoryFile(run.history_file), _Watch(board, metrics), *callbacks],
     )
@@ -164,29 +164,24 @@ def grpo_config(job: GrpoJob, output: str) -> GRPOConfig:
     )
 
 
-def fitting(tokenizer: Any, prompts: Sequence[str], preset: GrpoPreset) -> list[str]:
-    """The prompts that fit into ``max_prompt_tokens``, the template's own tokens included.
+def fitting(tokenizer: Any, prompts: Sequence[str], preset: GrpoPreset) -> list[Row]:
+    """The prompts that fit into ``max_prompt_tokens``, in TRL's form; ``request`` is what the rewards get to see.
 
     Raises:
         InvalidData: Fewer are left than one step takes; the trainer would end at once and call that a success.
     """
-    texts = [[{"role": "user", "content": preset.prompt_prefix + prompt}] for prompt in prompts]
-    ids = tokenizer.apply_chat_template(texts, add_generation_prompt=True)["input_ids"]
-    kept = [prompt for prompt, tokens in zip(prompts, ids, strict=True) if len(tokens) <= preset.max_prompt_tokens]
-    left_out = len(prompts) - len(kept)
+    rows: list[Row] = [
+        {"prompt": [{"role": "user", "content": preset.prompt_prefix + prompt}], "request": prompt}
+        for prompt in prompts
+    ]
+    kept = rows_that_fit(tokenizer, rows, preset.max_prompt_tokens, add_generation_prompt=True)
+    left_out = len(rows) - len(kept)
     if left_out:
-        log.warning("prompts_left_out", count=left_out, of=len(prompts), max_tokens=preset.max_prompt_tokens)
+        log.warning("prompts_left_out", count=left_out, of=len(rows), max_tokens=preset.max_prompt_tokens)
     if len(kept) < preset.prompts_per_step:
         longer = f", {left_out} more are longer than {preset.max_prompt_tokens} tokens" if left_out else ""
         raise InvalidData("prompts", f"one step takes {preset.prompts_per_step}, and there are {len(kept)}{longer}")
     return kept
-
-
-def prompt_dataset(prompts: Sequence[str], prompt_prefix: str) -> Dataset:
-    """Prompts in TRL's conversational form; ``request`` is what the rewards get to see."""
-    return Dataset.from_list(
-        [{"prompt": [{"role": "user", "content": prompt_prefix + prompt}], "request": prompt} for prompt in prompts]
-    )
 
 
 class _Watch(TrainerCallback):

@@ -12,11 +12,11 @@ import structlog
 from rich.console import Console
 
 from shared.errors import ZhufuError
-from trainer.evaluation.intervals import bootstrap_difference
-from trainer.evaluation.policy import PolicyFigures, evaluate, generate
+from trainer.evaluation.policy import PolicyFigures, evaluate, generate, improvement
 from trainer.grpo import GrpoJob
 from trainer.report.page import Report, SamplePair, write_report
 from trainer.report.plots import curve
+from trainer.report.policy import sample_pairs, training_curves
 from trainer.rewards import RewardSpec
 from trainer.runs import Run, write_json
 
@@ -89,27 +89,13 @@ def write_grpo_report(
     samples: list[SamplePair] = []
     if before and after:
         for name in [name for name in before if name in after]:
-            early, late = before[name], after[name]
-            prompts = [prompt for prompt in early.rewards if prompt in late.rewards]
-            difference = bootstrap_difference(
-                [early.rewards[prompt] for prompt in prompts], [late.rewards[prompt] for prompt in prompts]
-            )
-            figures[f"{name}: after minus before, held-out"] = str(difference)
+            figures[f"{name}: after minus before, held-out"] = str(improvement(before[name], after[name]).difference)
         first_before, first_after = next(iter(before.values())), next(iter(after.values()))
         figures["characters"] = f"{first_before.characters:.1f} → {first_after.characters:.1f}"
         figures["ran into the limit"] = f"{first_before.truncated_share:.1%} → {first_after.truncated_share:.1%}"
         figures["distinct-2"] = f"{first_before.distinct_2:.3f} → {first_after.distinct_2:.3f}"
         step = max(1, len(first_before.samples) // SHOWN_SAMPLES)
-        samples = [
-            SamplePair(
-                prompt=first_before.samples[row].prompt,
-                before=first_before.samples[row].completion,
-                before_reward=first_before.scores[row].reward,
-                after=first_after.samples[row].completion,
-                after_reward=first_after.scores[row].reward,
-            )
-            for row in range(0, len(first_before.samples), step)
-        ]
+        samples = sample_pairs(first_before, first_after, range(0, len(first_before.samples), step))
     report = Report(
         title="zhufu: GRPO",
         summary=f"{history[-1]['step']:.0f} steps." if history else "No step was logged.",
@@ -117,11 +103,7 @@ def write_grpo_report(
         plots=[
             curve(history, ["reward"], "Weighted reward", "mean"),
             curve(history, rewards, "Each reward, shadows too", "mean"),
-            curve(history, ["kl"], "KL from the reference policy", "nats per token"),
-            curve(history, ["policy/characters"], "Length", "characters"),
-            curve(history, ["completions/clipped_ratio"], "Ran into the token limit", "share"),
-            curve(history, ["policy/distinct_2"], "Variety within a step (distinct-2)", "share"),
-            curve(history, ["reward_wait_seconds"], "Waiting for rewards", "seconds a step"),
+            *training_curves(history),
         ],
         samples=samples,
         settings=settings,

@@ -25,6 +25,7 @@ from shared.client import RewardClient
 from shared.client.base import DEFAULT_TIMEOUT_SECONDS
 from shared.errors import DeadlineExpired, InvalidUrl, ZhufuError
 from shared.schemas import Rollout, Score, ScoreFailure, Status
+from shared.tasks import end_tasks
 from trainer.metrics import TrainerMetrics
 from trainer.text_stats import distinct_n
 
@@ -153,8 +154,7 @@ class RewardBoard:
     async def aclose(self) -> None:
         """Give up what is being asked for, and close all connections."""
         if self._batch is not None:
-            self._batch.task.cancel()
-            await asyncio.gather(self._batch.task, return_exceptions=True)
+            await end_tasks([self._batch.task])
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
         self._clients.clear()
 
@@ -190,9 +190,7 @@ class RewardBoard:
             if shadows:
                 await asyncio.wait(shadows.values(), timeout=self._shadow_wait_seconds)
         finally:
-            for shadow in shadows.values():
-                shadow.cancel()
-            await asyncio.gather(*shadows.values(), return_exceptions=True)
+            await end_tasks(shadows.values())
         scores = {name: task.result() for name, task in tasks.items()}
         scores |= {name: _shadow_scores(shadow, rollouts) for name, shadow in shadows.items()}
         waited = time.perf_counter() - begun

@@ -18,12 +18,12 @@ from trl import SFTConfig
 
 from shared.errors import InvalidData
 from trainer.data.records import Example
-from trainer.models import load_tokenizer
+from trainer.models import Row, load_tokenizer, rows_that_fit
 from trainer.optimizers import ADAM_BETAS, muon_choice
 from trainer.presets import LoraPreset, SftPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.runs import Run, use_bfloat16
-from trainer.sft_trainer import WarmUpTrainer
+from trainer.sft_trainer import NoisySFTTrainer
 from trainer.tiny import make_tiny_model
 
 log = structlog.get_logger(__name__)
@@ -82,14 +82,12 @@ def train_sft(job: SftJob, run: Run, console: Console) -> dict[str, float]:
         **machine_arguments(),
     )
     progress = RichProgress(console, "sft")
-    trainer = WarmUpTrainer(
+    trainer = NoisySFTTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
-        train_dataset=conversations(fitting(tokenizer, job.examples, preset), preset.prompt_prefix),
-        eval_dataset=(
-            conversations(fitting(tokenizer, job.evaluation, preset), preset.prompt_prefix) if job.evaluation else None
-        ),
+        train_dataset=Dataset.from_list(fitting(tokenizer, job.examples, preset)),
+        eval_dataset=Dataset.from_list(fitting(tokenizer, job.evaluation, preset)) if job.evaluation else None,
         peft_config=lora_config(preset.lora, "CAUSAL_LM"),
         callbacks=[progress, HistoryFile(run.history_file)],
         context_noise=preset.context_noise,
@@ -121,40 +119,29 @@ def optimizer(preset: SftPreset) -> Any:
     )
 
 
-def conversations(examples: Sequence[Example], prompt_prefix: str) -> Dataset:
+def conversations(examples: Sequence[Example], prompt_prefix: str) -> list[Row]:
     """Examples in TRL's conversational prompt-completion form."""
-    return Dataset.from_list(
-        [
-            {
-                "prompt": [{"role": "user", "content": prompt_prefix + example.prompt}],
-                "completion": [{"role": "assistant", "content": example.completion}],
-            }
-            for example in examples
-        ]
-    )
+    return [
+        {
+            "prompt": [{"role": "user", "content": prompt_prefix + example.prompt}],
+            "completion": [{"role": "assistant", "content": example.completion}],
+        }
+        for example in examples
+    ]
 
 
-def fitting(tokenizer: Any, examples: Sequence[Example], preset: SftPreset) -> list[Example]:
-    """The examples that fit into ``max_tokens``; TRL would cut the others, and teach the policy not to end.
+def fitting(tokenizer: Any, examples: Sequence[Example], preset: SftPreset) -> list[Row]:
+    """The `conversations` that fit into ``max_tokens``; TRL would cut the others, and teach the policy not to end.
 
     Raises:
         InvalidData: None fits.
     """
-    texts = [
-        [
-            {"role": "user", "content": preset.prompt_prefix + each.prompt},
-            {"role": "assistant", "content": each.completion},
-        ]
-        for each in examples
-    ]
-    ids = tokenizer.apply_chat_template(texts)["input_ids"]
-    kept = [each for each, tokens in zip(examples, ids, strict=True) if len(tokens) <= preset.max_tokens]
+    rows = conversations(examples, preset.prompt_prefix)
+    kept = rows_that_fit(tokenizer, rows, preset.max_tokens, add_generation_prompt=False)
     if not kept:
-        raise InvalidData("examples", f"all {len(examples)} are longer than {preset.max_tokens} tokens")
-    if len(kept) < len(examples):
-        log.warning(
-            "examples_left_out", count=len(examples) - len(kept), of=len(examples), max_tokens=preset.max_tokens
-        )
+        raise InvalidData("examples", f"all {len(rows)} are longer than {preset.max_tokens} tokens")
+    if len(kept) < len(rows):
+        log.warning("examples_left_out", count=len(rows) - len(kept), of=len(rows), max_tokens=preset.max_tokens)
     return kept
 
 

@@ -18,7 +18,7 @@ from trl import SFTTrainer
 BATCHES_SORTED_TOGETHER = 50
 
 
-class WarmUpTrainer(SFTTrainer):
+class NoisySFTTrainer(SFTTrainer):
     """TRL's trainer, its inputs disturbed in training (not in evaluation).
 
     Args:

@@ -16,7 +16,6 @@ from services.reward_model.metrics import RewardModelMetrics
 from services.reward_model.routes import checkpoint_routes
 from services.reward_model.scorer import RewardModelScorer
 from services.reward_model.settings import RewardModelSettings
-from shared.logging import configure_logging
 from shared.service import create_app, run_service
 
 
@@ -38,7 +37,6 @@ def main() -> None:
         sys.stdout.write(openapi())
         return
     settings = RewardModelSettings()
-    configure_logging(settings.log_level, settings.log_format)
     sys.exit(run_service(build(settings), settings))
 
 

@@ -63,7 +63,13 @@ class QueueRewardClient(RewardClient):
         checked = check_request(rollouts, options, request_id)
         trace = request_id or uuid.uuid4().hex
         request = _Request(
-            self._broker, self._where, rollouts, checked, trace, self._timeout_seconds, self._max_queued_rollouts
+            self._broker,
+            rollouts,
+            checked,
+            where=self._where,
+            trace=trace,
+            timeout_seconds=self._timeout_seconds,
+            max_queued_rollouts=self._max_queued_rollouts,
         )
         return await request.run()
 
@@ -97,18 +103,19 @@ class _Request:
     def __init__(
         self,
         broker: Broker,
-        where: str,
         rollouts: Sequence[Rollout],
         options: dict[str, JsonValue],
+        *,
+        where: str,
         trace: str,
         timeout_seconds: float,
-        max_queued: int,
+        max_queued_rollouts: int,
     ) -> None:
         self._broker = broker
         self._where = where
         self._rollouts = list(rollouts)
         self._id = uuid.uuid4().hex
-        self._max_queued = max_queued
+        self._max_queued_rollouts = max_queued_rollouts
         self._begun = time.monotonic()
         self._deadline = self._begun + timeout_seconds
         self._payloads = {
@@ -164,7 +171,7 @@ class _Request:
             while waiting := [(each, self._payloads[each]) for each in ids if each not in self._scores]:
                 left_ms = max(1, round((self._deadline - time.monotonic()) * 1000))
                 added = await self._broker.enqueue(
-                    self._id, waiting, max_length=self._max_queued, milliseconds_left=left_ms
+                    self._id, waiting, max_length=self._max_queued_rollouts, milliseconds_left=left_ms
                 )
                 self._added = self._added or added > 0
                 if added == len(waiting):

@@ -90,6 +90,8 @@ class QueueDoor:
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._in_work: dict[str, InWork] = {}
         self._room = asyncio.Event()
+        # Both queues are bounded by what is in work: less than three times `max_in_work`, as the two loops that take
+        # entries may overlap. Only unreadable entries are finished without having been in work.
         self._finished: asyncio.Queue[Completion] = asyncio.Queue()
         self._last_tries: asyncio.Queue[InWork] = asyncio.Queue()
         self._last_tries_open = 0

@@ -6,7 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from shared.logging import configure_logging
 from shared.service import create_app, run_service
 from shared.settings import ServiceSettings, service_config
 from tests.support.scorers import MarkedScorer
@@ -27,7 +26,6 @@ def main() -> int:
     parser.add_argument("--log", type=Path)
     arguments = parser.parse_args()
     settings = GreetingsSettings()
-    configure_logging(settings.log_level, settings.log_format)
     return run_service(create_app(MarkedScorer(**vars(arguments)), settings), settings)
 
 

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, set_seed
 from shared.client import RewardClient
 from shared.errors import RewardUnavailable
 from shared.schemas import Rollout, Score
+from trainer.evaluation.intervals import Interval, bootstrap_difference, bootstrap_mean
 from trainer.models import load_tokenizer
 from trainer.text_stats import distinct_n
 
@@ -42,6 +43,15 @@ class PolicyFigures:
     truncated_share: float
     distinct_2: float
     unscored: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Improvement:
+    """Mean rewards of two policies on the same prompts, and of the later one minus the earlier one."""
+
+    before: Interval
+    after: Interval
+    difference: Interval
 
 
 @torch.inference_mode()
@@ -136,4 +146,14 @@ async def evaluate(
         truncated_share=sum(sample.truncated for sample in samples) / len(samples),
         distinct_2=distinct_n(completions, 2),
         unscored=unscored,
+    )
+
+
+def improvement(before: PolicyFigures, after: PolicyFigures) -> Improvement:
+    """Compare rewards, paired by the prompts that have one in both."""
+    prompts = [prompt for prompt in before.rewards if prompt in after.rewards]
+    early = [before.rewards[prompt] for prompt in prompts]
+    late = [after.rewards[prompt] for prompt in prompts]
+    return Improvement(
+        before=bootstrap_mean(early), after=bootstrap_mean(late), difference=bootstrap_difference(early, late)
     )

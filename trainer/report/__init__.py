@@ -2,4 +2,5 @@
 
 - `page`: what a report holds, and rendering it
 - `plots`: curves of a training run as pictures
+- `policy`: what training did to a policy, as parts of a report
 """

@@ -37,6 +37,14 @@ HELD = 32
 BATCH = 8
 
 
+def start_unhurried(start_service: StartService, redis: RedisServer, log: Path) -> None:
+    """Start a service that scores slowly enough for something to happen meanwhile, and wait until it is ready."""
+    service = start_service(
+        "--seconds-per-batch", "0.02", "--log", str(log), redis=redis, lease_seconds=1, max_batch_rollouts=BATCH
+    )
+    service.wait_until()
+
+
 @pytest.mark.parametrize("replacement", ["another", "restarted"])
 async def test_after_kill_9_in_the_middle_of_a_batch_every_rollout_still_gets_exactly_one_result(
     replacement: str, start_service: StartService, redis_server: RedisServer, tmp_path: Path
@@ -73,10 +81,7 @@ async def test_a_restart_of_redis_in_the_middle_loses_no_rollout_and_doubles_non
     number: signal.Signals, start_service: StartService, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    service = start_service(
-        "--seconds-per-batch", "0.02", "--log", str(log), redis=own_redis, lease_seconds=1, max_batch_rollouts=BATCH
-    )
-    service.wait_until()
+    start_unhurried(start_service, own_redis, log)
     asked = rollouts(600)
     async with queue_of(own_redis) as client:
         scoring = asyncio.create_task(client.score(asked))
@@ -98,10 +103,7 @@ async def test_when_redis_loses_everything_the_requester_restores_what_is_open(
 ) -> None:
     monkeypatch.setattr("shared.client.queue.RESTORE_INTERVAL_SECONDS", 1.0)
     log = tmp_path / "log"
-    service = start_service(
-        "--seconds-per-batch", "0.02", "--log", str(log), redis=own_redis, lease_seconds=1, max_batch_rollouts=BATCH
-    )
-    service.wait_until()
+    start_unhurried(start_service, own_redis, log)
     asked = rollouts(400)
     async with queue_of(own_redis) as client:
         scoring = asyncio.create_task(client.score(asked))

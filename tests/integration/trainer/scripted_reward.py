@@ -16,7 +16,6 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from shared.errors import InvalidRequest, ScoringFailed
-from shared.logging import configure_logging
 from shared.schemas import RewardInfo, RewardRange, Rollout
 from shared.scorer import Outcome, Scored
 from shared.service import create_app, run_service
@@ -144,7 +143,6 @@ def main() -> int:
     parser.add_argument("--held", type=Path)
     arguments = parser.parse_args()
     settings = ScriptedSettings()
-    configure_logging(settings.log_level, settings.log_format)
     return run_service(create_app(ScriptedScorer(**vars(arguments)), settings), settings)
 
 

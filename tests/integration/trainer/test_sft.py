@@ -92,10 +92,11 @@ def test_examples_that_do_not_fit_are_left_out_and_not_cut(tiny: Path, capsys: p
     tokenizer = load_tokenizer(str(tiny))
     longest = Example("贺新居", "灯" * (32 - 3 - 3))  # user, assistant and end are a token each
     too_long = Example("贺新居", longest.completion + "灯")
-    assert fitting(tokenizer, [longest, too_long], small_sft(max_tokens=32)) == [longest]
+    preset = small_sft(max_tokens=32)
+    assert fitting(tokenizer, [longest, too_long], preset) == conversations([longest], preset.prompt_prefix)
     assert "examples_left_out" in capsys.readouterr().out
     with pytest.raises(InvalidData, match="all 1 are longer than 32 tokens"):
-        fitting(tokenizer, [too_long], small_sft(max_tokens=32))
+        fitting(tokenizer, [too_long], preset)
 
 
 @pytest.mark.parametrize(("save_steps", "expected"), [(200, 10), (15, 5), (3, 1), (1, 1), (1_000_000, 10)])

@@ -17,13 +17,11 @@ import httpx
 import psutil
 import pytest
 import redis
-import torch
 from rich.console import Console
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForSequenceClassification
 
 from shared.client import RewardClient
 from shared.schemas import ScoreResponse
+from tests.support.checkpoints import random_checkpoint
 from tests.support.greetings import COMPLETIONS, PROMPTS, rollouts
 from tests.support.ports import free_base_port, taken_ports
 from tests.support.processes import Process, RedisServer, free_port
@@ -35,44 +33,12 @@ LIGHT = ServiceSpec(name="greetings", module="tests.support.scorer_process", por
 """A service that is ready within a second or two, for all that is not about the reward model."""
 STUBBORN = ServiceSpec(name="stubborn", module="tests.integration.trainer.stubborn", port_offset=3)
 GENEROUS_SECONDS = 60.0
-TEMPLATE = "{% for message in messages %}<用户>{{ message['content'] }}<完>{% endfor %}"
-SPECIAL = ["<空>", "<完>", "<未知>", "<用户>"]
 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A reward model that has learnt nothing, one label and one layer, in its own folder."""
-    characters = sorted(set("".join(PROMPTS + COMPLETIONS)))
-    vocabulary = {token: number for number, token in enumerate([*SPECIAL, *characters])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<未知>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<空>",
-        eos_token="<完>",
-        unk_token="<未知>",
-        extra_special_tokens=["<用户>"],
-    )
-    fast.chat_template = TEMPLATE
-    torch.manual_seed(80)
-    config = Qwen2Config(  # type: ignore[call-arg]
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        num_labels=1,
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=None,
-    )
-    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
-    model = Qwen2ForSequenceClassification(config)
-    model.save_pretrained(folder)
-    fast.save_pretrained(folder)
-    return folder
+    return random_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny", texts=PROMPTS + COMPLETIONS)
 
 
 @pytest.fixture(autouse=True)
