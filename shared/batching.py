@@ -28,7 +28,7 @@ from pydantic import JsonValue
 
 from shared.errors import Overloaded, ScoringFailed, ShuttingDown, TextTooLong, ZhufuError
 from shared.metrics import ServiceMetrics
-from shared.schemas import Rollout, Score, ScoreFailure
+from shared.schemas import Rollout, Score, ScoreFailure, Usage
 from shared.scorer import Outcome, Scorer
 from shared.tasks import end_tasks
 
@@ -241,8 +241,9 @@ class MicroBatcher:
             for work in waiting:
                 self._resolve_failed(work, "scorer_timeout", detail, retryable=True)
         except ScoringFailed as error:
-            for work in waiting:
-                self._resolve(work, error)
+            for number, work in enumerate(waiting):  # what the batch cost is told once, not for each rollout in it
+                usage = error.usage if number == 0 else None
+                self._resolve_failed(work, error.failure_code, error.detail, retryable=error.may_retry, usage=usage)
         except Exception as error:  # noqa: BLE001 - whatever a scorer raises becomes a typed failure
             await self._after_crash(waiting, error)
         else:
@@ -261,7 +262,9 @@ class MicroBatcher:
 
     def _resolve(self, work: Work, outcome: Outcome) -> None:
         if isinstance(outcome, ScoringFailed):
-            self._resolve_failed(work, outcome.failure_code, outcome.detail, retryable=outcome.may_retry)
+            self._resolve_failed(
+                work, outcome.failure_code, outcome.detail, retryable=outcome.may_retry, usage=outcome.usage
+            )
             return
         try:
             values = (outcome.reward, *outcome.components.values())
@@ -303,12 +306,17 @@ class MicroBatcher:
         )
         self._resolve_without_reward(work, "expired", failure)
 
-    def _resolve_failed(self, work: Work, code: str, detail: str, *, retryable: bool) -> None:
+    def _resolve_failed(
+        self, work: Work, code: str, detail: str, *, retryable: bool, usage: Usage | None = None
+    ) -> None:
         # The detail may quote what a model wrote; a failure that cannot be told would leave callers waiting.
         code, detail = (text.encode(errors="replace").decode() for text in (code, detail))
-        self._resolve_without_reward(work, "failed", ScoreFailure(code=code, detail=detail, retryable=retryable))
+        failure = ScoreFailure(code=code, detail=detail, retryable=retryable)
+        self._resolve_without_reward(work, "failed", failure, usage)
 
-    def _resolve_without_reward(self, work: Work, status: Literal["failed", "expired"], failure: ScoreFailure) -> None:
+    def _resolve_without_reward(
+        self, work: Work, status: Literal["failed", "expired"], failure: ScoreFailure, usage: Usage | None = None
+    ) -> None:
         if work.score.done():
             return
         score = Score(
@@ -317,6 +325,7 @@ class MicroBatcher:
             reward=None,
             error=failure,
             version=self._scorer.info().version,
+            usage=usage,
             latency_seconds=time.monotonic() - work.admitted_at,
         )
         self._set(work, score)

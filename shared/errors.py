@@ -30,6 +30,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.schemas import Usage
+
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
@@ -143,14 +145,20 @@ class TextTooLong(ZhufuError):
 
 
 class ScoringFailed(ZhufuError):
-    """The scorer could not score a rollout. ``retryable`` says whether another try can help."""
+    """The scorer could not score a rollout.
+
+    ``retryable`` says whether another try can help, ``usage`` what the failure cost all the same.
+    """
 
     code = "scoring_failed"
 
-    def __init__(self, detail: str, *, code: str | None = None, retryable: bool = True) -> None:
+    def __init__(
+        self, detail: str, *, code: str | None = None, retryable: bool = True, usage: Usage | None = None
+    ) -> None:
         super().__init__(detail)
         self.failure_code = code or self.code
         self.may_retry = retryable
+        self.usage = usage
 
 
 class DeadlineExpired(ZhufuError):

@@ -57,4 +57,5 @@ def configure_logging(level: LogLevel = "info", log_format: LogFormat = "auto") 
         library.handlers.clear()
         library.propagate = True
     logging.getLogger("uvicorn.access").setLevel("WARNING")
-    logging.getLogger("httpx").setLevel("WARNING")
+    for name in ("httpx", "httpx2", "openai"):  # each tells every request, with its URL
+        logging.getLogger(name).setLevel("WARNING")

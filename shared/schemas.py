@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, mo
 MAX_ID_CHARACTERS = 128
 MAX_ROLLOUTS_PER_REQUEST = 10_000
 MAX_METADATA_ENTRIES = 32
+GROUP_SIZE = "group_size"
+"""Key of a rollout's metadata: how many members its group has, for rewards that compare them with each other."""
 
 
 def _is_text(value: str) -> str:

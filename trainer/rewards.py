@@ -14,8 +14,11 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import itertools
 import math
+import operator
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -24,7 +27,7 @@ import structlog
 from shared.client import RewardClient
 from shared.client.base import DEFAULT_TIMEOUT_SECONDS
 from shared.errors import DeadlineExpired, InvalidUrl, ZhufuError
-from shared.schemas import Rollout, Score, ScoreFailure, Status
+from shared.schemas import GROUP_SIZE, Rollout, Score, ScoreFailure, Status
 from shared.tasks import end_tasks
 from trainer.metrics import TrainerMetrics
 from trainer.text_stats import distinct_n
@@ -267,15 +270,25 @@ def rollouts_of(prompts: Sequence[Any], completions: Sequence[Any], columns: dic
     """TRL's prompts and completions as rollouts; ids are unique in the batch.
 
     What the reward sees as the prompt is the dataset's column ``request`` where there is one: the words of the user,
-    without what was put around them for the policy. Neighbours with the same prompt form a group.
+    without what was put around them for the policy. Neighbours with the same prompt form a group; its name is never
+    used again, so that a service that compares the members of a group cannot mix two steps.
     """
     requests = columns.get("request") or [text_of(prompt) for prompt in prompts]
+    texts = [(request, text_of(completion)) for request, completion in zip(requests, completions, strict=True)]
+    batch = uuid.uuid4().hex[:12]
     rollouts: list[Rollout] = []
-    group = -1
-    for row, (request, completion) in enumerate(zip(requests, completions, strict=True)):
-        if row == 0 or request != requests[row - 1]:
-            group += 1
-        rollouts.append(Rollout(id=str(row), prompt=request, completion=text_of(completion), group=f"g{group}"))
+    for number, (_, neighbours) in enumerate(itertools.groupby(texts, key=operator.itemgetter(0))):
+        members = list(neighbours)
+        rollouts += [
+            Rollout(
+                id=str(row),
+                prompt=request,
+                completion=completion,
+                group=f"{batch}-{number}",
+                metadata={GROUP_SIZE: len(members)},
+            )
+            for row, (request, completion) in enumerate(members, start=len(rollouts))
+        ]
     return rollouts
 
 

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from shared.batching import BatchLimits, MicroBatcher, drop
 from shared.errors import NotReady, Overloaded, ScoringFailed, ShuttingDown
 from shared.metrics import ServiceMetrics
-from shared.schemas import Rollout, Score
+from shared.schemas import Rollout, Score, Usage
 from shared.scorer import Outcome, Scored
 from tests.support.greetings import rollout, rollouts
 from tests.support.scorers import (
@@ -90,6 +90,33 @@ class Gate:
         self.entered.set()
         await self.opened.wait()
         return [Scored(reward=reward_of(each)) for each in rollouts]
+
+
+async def test_a_failed_score_reports_the_tokens_that_the_failure_cost() -> None:
+    paid = Usage(prompt_tokens=40, completion_tokens=3)
+
+    async def step(rollouts: Sequence[Rollout]) -> list[Outcome]:
+        return [ScoringFailed("截断", code="llm_truncated", usage=paid), ScoringFailed("超时", code="llm_timeout")]
+
+    async with running(ScriptedScorer(step)) as batcher:
+        scores = await outcomes(batcher, rollouts(2))
+    assert {score.error.code: score.usage for score in scores if score.error} == {
+        "llm_truncated": paid,
+        "llm_timeout": None,
+    }
+    assert [score.reward for score in scores] == [None, None]
+
+
+async def test_what_a_failed_batch_cost_is_reported_once() -> None:
+    paid = Usage(prompt_tokens=40, completion_tokens=3)
+
+    async def step(rollouts: Sequence[Rollout]) -> list[Outcome]:
+        raise ScoringFailed("截断", code="llm_truncated", usage=paid)
+
+    async with running(ScriptedScorer(step)) as batcher:
+        scores = await outcomes(batcher, rollouts(3))
+    assert codes(scores) == ["llm_truncated"] * 3
+    assert [score.usage for score in scores if score.usage is not None] == [paid]
 
 
 async def test_scores_come_back_in_the_order_of_the_rollouts() -> None:

@@ -175,7 +175,10 @@ def test_a_password_in_a_refused_url_is_not_repeated() -> None:
 
 def test_neighbours_with_the_same_prompt_form_a_group() -> None:
     rollouts = rollouts_of(["甲", "甲", "乙", "甲"], ["1", "2", "3", "4"], {})
-    assert [rollout.group for rollout in rollouts] == ["g0", "g0", "g1", "g2"]
+    first, again, second, third = (rollout.group for rollout in rollouts)
+    assert first == again
+    assert len({first, second, third}) == 3
+    assert [rollout.metadata["group_size"] for rollout in rollouts] == [2, 2, 1, 1]
     assert len({rollout.id for rollout in rollouts}) == 4
     assert [(rollout.prompt, rollout.completion) for rollout in rollouts] == [
         ("甲", "1"),
@@ -183,6 +186,11 @@ def test_neighbours_with_the_same_prompt_form_a_group() -> None:
         ("乙", "3"),
         ("甲", "4"),
     ]
+
+
+def test_the_groups_of_two_steps_have_different_names() -> None:
+    before, after = (rollouts_of(["甲", "甲"], ["1", "2"], {})[0].group for _ in range(2))
+    assert before != after
 
 
 def test_conversations_are_reduced_to_the_last_turn() -> None:
@@ -196,7 +204,8 @@ def test_conversations_are_reduced_to_the_last_turn() -> None:
 def test_rewards_see_the_request_and_not_what_was_put_around_it() -> None:
     prompts = [[{"role": "user", "content": f"请写一条祝福：{request}"}] for request in ("贺新居", "贺新婚")]
     rollouts = rollouts_of(prompts, ["好", "好"], {"request": ["贺新居", "贺新婚"]})
-    assert [(rollout.prompt, rollout.group) for rollout in rollouts] == [("贺新居", "g0"), ("贺新婚", "g1")]
+    assert [rollout.prompt for rollout in rollouts] == ["贺新居", "贺新婚"]
+    assert len({rollout.group for rollout in rollouts}) == 2
 
 
 def test_completions_and_prompts_of_different_number_are_an_error() -> None:
