@@ -37,6 +37,7 @@ starter-reward-model: install
 # The committed description of each service's API; a test compares them.
 openapi: install
 	$(BIN)/python -m services.reward_model.app --openapi > services/reward_model/openapi.json
+	$(BIN)/python -m services.judge.app --openapi > services/judge/openapi.json
 
 constraints: install
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

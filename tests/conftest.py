@@ -12,6 +12,8 @@ import hypothesis
 import pytest
 import structlog
 
+from tests.support.judge import StartJudge, ended, judge_service
+from tests.support.llm_server import LlmServer
 from tests.support.processes import RedisServer, Service, free_port, service_command
 
 # The machine may be busy with other things: how long one example takes says nothing.
@@ -65,13 +67,13 @@ def _no_key_is_left_without_ttl(request: pytest.FixtureRequest) -> Iterator[None
 
 
 def keys_without_ttl(server: RedisServer) -> list[str]:
-    """Keys that stay for ever and should not: all but the dead letters, and a stream of rollouts that is empty."""
+    """Keys that stay for ever and should not: all but dead letters, principles, and an empty stream of rollouts."""
     with server.client() as client:
         return [
             key
             for key in client.scan_iter()
             if client.ttl(key) == -1
-            and not key.endswith(":dead")
+            and not key.endswith((":dead", ":principles"))
             and not (key.endswith(":rollouts") and client.xlen(key) == 0)
         ]
 
@@ -116,3 +118,30 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
     for service in started:
         service.end()
         sys.stdout.write(f"--- {service.output.name}\n{service.printed()[-3000:]}\n")
+
+
+@pytest.fixture
+def start_judge(tmp_path: Path) -> Iterator[StartJudge]:
+    """A function that starts judges."""
+    started: list[Service] = []
+
+    def start(
+        llm: LlmServer | str, redis: RedisServer | None = None, port: int | None = None, **settings: object
+    ) -> Service:
+        service = judge_service(tmp_path / f"judge-{len(started)}.log", llm, redis, port, **settings)
+        started.append(service)
+        return service
+
+    yield start
+    for service in started:
+        if service.running:
+            service.send(signal.SIGTERM)
+    with ended(*started):
+        pass
+
+
+@pytest.fixture
+def llm() -> Iterator[LlmServer]:
+    """A language model as a test tells it to be."""
+    with LlmServer() as server:
+        yield server

@@ -22,6 +22,7 @@ from shared.errors import DeadlineExpired, InvalidData, InvalidRequest, RewardUn
 
 if TYPE_CHECKING:
     from trainer.presets import PresetName
+    from trainer.stack.llm import LlmApi
 
 app = typer.Typer(help="Rewards as a service for reinforcement learning of creative writing.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a policy or a reward model.", no_args_is_help=True)
@@ -189,6 +190,9 @@ def train_grpo_command(
     max_failed_share: Annotated[
         float, typer.Option(help="Stop with a checkpoint when more rollouts than this get no reward.", min=0, max=1)
     ] = 0.5,
+    shadow_every: Annotated[
+        int, typer.Option(help="Ask rewards of weight 0 at each n-th step only: they may be slow or dear.", min=1)
+    ] = 1,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port of loopback.")] = None,
     api_key: ApiKeyOption = None,
     seed: SeedOption = 0,
@@ -240,6 +244,7 @@ def train_grpo_command(
         api_key=api_key,
         outage_seconds=outage_seconds,
         max_failed_share=max_failed_share,
+        shadow_every=shadow_every,
         metrics_port=metrics_port,
         vllm=_vllm(vllm),
         deepspeed=deepspeed,
@@ -287,20 +292,42 @@ def score_command(
 
 @app.command("up")
 def up_command(
-    base_port: Annotated[int, typer.Option(help="Redis here, judge +1, reward model +2, agents +3.", min=1)] = 8000,
+    base_port: Annotated[
+        int, typer.Option(help="Redis here, judge +1, reward model +2, agents +3, local LLM +4.", min=1)
+    ] = DEFAULT_BASE_PORT,
     reward_checkpoint: Annotated[
         str | None, typer.Option(help="Checkpoint of the reward model; the starter one unless given.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Keeps the data of Redis; temporary unless given.")] = None,
     log_dir: Annotated[Path | None, typer.Option(help="Logs of all processes.")] = None,
+    judge: Annotated[bool, typer.Option("--judge/--no-judge", help="With the judge and the LLM that it asks.")] = True,
+    llm_model: Annotated[
+        Path | None, typer.Option(help="A GGUF file for the judge; unless given, ZHUFU_LLM_URL or Gemma 3 270M.")
+    ] = None,
+    llm_api: Annotated[
+        str | None, typer.Option(help="chat or completions: how the judge asks; completions for a local model.")
+    ] = None,
 ) -> None:
-    """Start the whole stack on this machine; Ctrl-C stops it."""
-    from trainer.checkpoints import starter_reward_model
-    from trainer.stack import Stack
+    """Start the whole stack on this machine; Ctrl-C stops it.
 
+    The judge asks the LLM that ZHUFU_LLM_URL, ZHUFU_LLM_MODEL and ZHUFU_LLM_API_KEY name; without them, a small one
+    that is started here for trying things out.
+    """
+    from trainer.checkpoints import starter_reward_model
+    from trainer.stack import Stack, choose_llm
+
+    if llm_api not in {None, "chat", "completions"}:
+        raise typer.BadParameter("chat or completions", param_hint="--llm-api")
+    if not judge and (llm_model or llm_api):
+        raise typer.BadParameter("without a judge nobody asks an LLM", param_hint="--no-judge")
     checkpoint = reward_checkpoint or str(starter_reward_model())
     with Stack(
-        reward_checkpoint=checkpoint, base_port=base_port, data_dir=data_dir, log_dir=log_dir, console=console
+        reward_checkpoint=checkpoint,
+        base_port=base_port,
+        data_dir=data_dir,
+        log_dir=log_dir,
+        console=console,
+        llm=choose_llm(llm_model, cast("LlmApi | None", llm_api)) if judge else None,
     ) as stack:
         stack.print_summary()
         stack.run_until_interrupted()

@@ -1,9 +1,12 @@
 """`zhufu demo`: a small language model learns to write better greetings from a reward that another process serves.
 
-Everything is real and small: Redis, the reward model service, TRL. The stages are those of a large run: start the
-stack, warm the policy up by SFT, measure it on held-out prompts, climb the reward by GRPO through the queue, measure
-again. The run fails where a stage fails, and where the policy cheated: grew longer, ran into the token limit, or lost
-its variety.
+Everything is real and small: Redis, the reward model service, the judge and its LLM, TRL. The stages are those of a
+large run: start the stack, warm the policy up by SFT, measure it on held-out prompts, climb the reward by GRPO through
+the queue, measure again. The run fails where a stage fails, and where the policy cheated: grew longer, ran into the
+token limit, or lost its variety.
+
+The judge is in the sum where ``ZHUFU_LLM_URL`` names an LLM. The small one that the stack starts without it is a
+stand-in: its judge is a shadow reward, asked now and then, logged and plotted.
 """
 
 from __future__ import annotations
@@ -12,13 +15,14 @@ import asyncio
 import dataclasses
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from shared.errors import ZhufuError
 from trainer.checkpoints import starter_reward_model
 from trainer.data.records import StarterPair
 from trainer.data.starter import load_starter
@@ -33,10 +37,15 @@ from trainer.report.policy import sample_pairs, training_curves
 from trainer.rewards import RewardSpec
 from trainer.runs import Run, write_json
 from trainer.sft import TINY, SftJob, train_sft
-from trainer.stack import Stack
+from trainer.stack import LocalLlm, Stack, choose_llm
 from trainer.text_stats import known_share
 
 REWARD = "reward_model"
+JUDGE = "judge"
+JUDGE_WEIGHT = 2.0
+"""Of a judge that counts: it goes from 0 to 1 only, and the reward model's logit over a few units."""
+SHADOW_EVERY = 5
+"""Steps from one look of the stand-in judge to the next: it takes a tenth of a second and more for a verdict."""
 SHOWN_SAMPLES = 16
 MAX_LENGTH_CHANGE = 0.25
 MAX_TRUNCATED = 0.10
@@ -55,6 +64,8 @@ class DemoJob:
     sft: SftPreset = SFT["laptop"]
     grpo: GrpoPreset = GRPO["laptop"]
     samples_per_prompt: int = 4
+    shadow_prompts: int = 96
+    """Held-out prompts of which a shadow reads a sample, before and after."""
     reward_checkpoint: Path | None = None
 
 
@@ -80,14 +91,19 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
     begun = time.perf_counter()
     train, test = load_starter("train"), load_starter("test")
     checkpoint = job.reward_checkpoint or starter_reward_model()
-    with Stack(reward_checkpoint=str(checkpoint), base_port=job.base_port, console=console) as stack:
-        queue_url = stack.queue_url(REWARD)
+    llm = choose_llm()
+    judge_weight = 0.0 if isinstance(llm, LocalLlm) else JUDGE_WEIGHT
+    with Stack(reward_checkpoint=str(checkpoint), base_port=job.base_port, console=console, llm=llm) as stack:
+        rewards = [
+            RewardSpec(name=REWARD, url=stack.queue_url(REWARD), weight=1.0),
+            RewardSpec(name=JUDGE, url=stack.queue_url(JUDGE), weight=judge_weight),
+        ]
         console.rule("1  Warm-up: supervised fine-tuning of a tiny policy from scratch")
         sft_run = Run(job.output / "sft", command="demo sft", settings={"seed": job.seed}, resume=False)
         sft_figures = train_sft(sft_job(job, train), sft_run, console)
 
         console.rule("2  Before: held-out prompts, scored through the queue")
-        before = asyncio.run(measure(job, sft_run.model_folder, test, queue_url, console))
+        before = asyncio.run(measure(job, sft_run.model_folder, test, rewards, console))
 
         console.rule("3  GRPO against the reward, through the Redis queue")
         grpo_run = Run(job.output / "grpo", command="demo grpo", settings={"seed": job.seed}, resume=False)
@@ -95,11 +111,12 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
             GrpoJob(
                 model=str(sft_run.model_folder),
                 prompts=[pair.prompt for pair in train],
-                rewards=[RewardSpec(name=REWARD, url=queue_url, weight=1.0)],
+                rewards=rewards,
                 preset=job.grpo,
                 seed=job.seed,
                 save_steps=max(1, job.grpo.max_steps),
                 outage_seconds=120.0,
+                shadow_every=SHADOW_EVERY,
             ),
             grpo_run,
             console,
@@ -107,10 +124,11 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
         )
 
         console.rule("4  After: the same prompts again")
-        after = asyncio.run(measure(job, grpo_run.model_folder, test, queue_url, console))
-    result = _conclude(job, before, after, train, time.perf_counter() - begun)
-    _write_report(job, result, before, after, train, grpo_run, sft_figures, counts)
-    _show(job, result, before, after, console)
+        after = asyncio.run(measure(job, grpo_run.model_folder, test, rewards, console))
+    result = _conclude(job, before[REWARD], after[REWARD], train, time.perf_counter() - begun)
+    judged = _judged(before, after, is_shadow=not judge_weight)
+    _write_report(job, result, judged, before[REWARD], after[REWARD], train, grpo_run, sft_figures, counts)
+    _show(job, result, judged, before[REWARD], after[REWARD], console)
     return result
 
 
@@ -128,9 +146,12 @@ def sft_job(job: DemoJob, train: Sequence[StarterPair]) -> SftJob:
 
 
 async def measure(
-    job: DemoJob, model: Path, test: Sequence[StarterPair], reward_url: str, console: Console
-) -> PolicyFigures:
-    """Sample on the held-out prompts, as in training, and have the samples scored."""
+    job: DemoJob, model: Path, test: Sequence[StarterPair], rewards: Sequence[RewardSpec], console: Console
+) -> dict[str, PolicyFigures]:
+    """Sample on the held-out prompts, as in training, and have the samples scored by each reward.
+
+    A shadow reads the first sample of some prompts; where it fails it is left out.
+    """
     samples: list[Sample] = await asyncio.to_thread(
         generate,
         str(model),
@@ -143,7 +164,27 @@ async def measure(
         seed=job.seed,
         console=console,
     )
-    return await evaluate(samples, reward_url, api_key=None, timeout_seconds=EVALUATION_TIMEOUT_SECONDS)
+    figures: dict[str, PolicyFigures] = {}
+    for spec in rewards:
+        read = samples if spec.weight else samples[:: job.samples_per_prompt][: job.shadow_prompts]
+        try:
+            figures[spec.name] = await evaluate(
+                read, spec.url, api_key=None, timeout_seconds=EVALUATION_TIMEOUT_SECONDS
+            )
+        except ZhufuError as error:
+            if spec.weight:
+                raise
+            console.print(f"{spec.name}, a shadow, gave no figures: {error.detail}", markup=False)
+    return figures
+
+
+def _judged(before: Mapping[str, PolicyFigures], after: Mapping[str, PolicyFigures], *, is_shadow: bool) -> str:
+    """What the judge makes of the policy, in a line."""
+    role = "the stand-in, a shadow that nothing was trained on" if is_shadow else f"in the sum, weight {JUDGE_WEIGHT:g}"
+    if JUDGE not in before or JUDGE not in after:
+        return f"no figures ({role})"
+    change = improvement(before[JUDGE], after[JUDGE])
+    return f"{change.before} → {change.after}, difference {change.difference} ({role})"
 
 
 class _StackAlive(TrainerCallback):
@@ -214,6 +255,7 @@ def _conclude(
 def _write_report(
     job: DemoJob,
     result: DemoResult,
+    judged: str,
     before: PolicyFigures,
     after: PolicyFigures,
     train: Sequence[StarterPair],
@@ -238,6 +280,7 @@ def _write_report(
     }
     plots = [
         curve(history, ["reward"], "Reward in training", "mean reward"),
+        curve(history, [f"scores/{JUDGE}"], "The judge on the same completions", "mean, 0 to 1"),
         *training_curves(history, reference="the warmed-up policy"),
         histograms(rewards, "Rewards on held-out prompts", "reward"),
         scatter(lengths, "Is it length? Held-out prompts", "characters", "reward"),
@@ -248,6 +291,7 @@ def _write_report(
         "mean reward after": str(result.after),
         "difference, paired by prompt": str(result.difference),
         "difference in standard deviations of single samples": f"{result.difference.mean / spread:.2f}",
+        "the judge before and after": judged,
         "held-out prompts": str(len(before.rewards)),
         "samples a prompt": str(job.samples_per_prompt),
         "samples that stand word for word in the warm-up's examples": " → ".join(
@@ -302,7 +346,9 @@ def _shown_rows(job: DemoJob, figures: PolicyFigures) -> range:
     return range(0, rows, every * job.samples_per_prompt)
 
 
-def _show(job: DemoJob, result: DemoResult, before: PolicyFigures, after: PolicyFigures, console: Console) -> None:
+def _show(
+    job: DemoJob, result: DemoResult, judged: str, before: PolicyFigures, after: PolicyFigures, console: Console
+) -> None:
     samples = Table("prompt", "before", "after", title="Held-out prompts", show_lines=True)
     for pair in sample_pairs(before, after, _shown_rows(job, before)[:5]):
         samples.add_row(pair.prompt, pair.before, pair.after)
@@ -312,4 +358,5 @@ def _show(job: DemoJob, result: DemoResult, before: PolicyFigures, after: Policy
         table.add_row("[green]ok[/]" if check.passed else "[red]FAILED[/]", check.name, check.measured, check.allowed)
     console.print(table)
     console.print(f"mean reward {result.before} → {result.after} on {len(before.rewards)} held-out prompts")
+    console.print(f"judge: {judged}")
     console.print(f"report: {result.report}", soft_wrap=True)

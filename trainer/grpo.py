@@ -64,6 +64,7 @@ class GrpoJob:
     api_key: str | None = None
     outage_seconds: float = 900.0
     max_failed_share: float = 0.5
+    shadow_every: int = 1
     metrics_port: int | None = None
     vllm: VllmOptions | None = None
     deepspeed: str | None = None
@@ -88,6 +89,7 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
         api_key=job.api_key,
         timeout_seconds=job.outage_seconds,
         max_failed_share=job.max_failed_share,
+        shadow_every=job.shadow_every,
     )
     tokenizer = load_tokenizer(job.model, padding_side="left")
     rows = fitting(tokenizer, job.prompts, job.preset)

@@ -6,7 +6,8 @@ them; TRL then leaves it out of the baseline and gives it no advantage. A failur
 small one.
 
 A reward of weight 0 is a shadow: asked for and logged. It does not touch the others: neither its failures, nor its
-being away, nor its being slow, for it is waited for only a little longer than they are.
+being away, nor its being slow, for it is waited for only a little longer than they are. A shadow that is slow or costs
+money can be asked at every n-th step only.
 """
 
 from __future__ import annotations
@@ -116,6 +117,7 @@ class RewardBoard:
         specs: The rewards.
         timeout_seconds: How long an outage is waited out before the run ends.
         shadow_wait_seconds: How long a step waits for its shadows when all rewards that count are there.
+        shadow_every: Shadows are asked at the first step and then at each ``shadow_every``-th.
         max_failed_share: When more of the rollouts of the last ``failure_window`` steps got no reward, `stop_reason`
             is set; the trainer then stops with a checkpoint.
     """
@@ -130,6 +132,7 @@ class RewardBoard:
         max_failed_share: float = 0.5,
         failure_window: int = 5,
         shadow_wait_seconds: float = SHADOW_WAIT_SECONDS,
+        shadow_every: int = 1,
         connect: Connect = RewardClient.from_url,
     ) -> None:
         self.specs = list(specs)
@@ -140,6 +143,8 @@ class RewardBoard:
         self._timeout_seconds = timeout_seconds
         self._max_failed_share = max_failed_share
         self._shadow_wait_seconds = shadow_wait_seconds
+        self._shadow_every = shadow_every
+        self._steps = 0
         self._connect = connect
         self._recent: collections.deque[tuple[int, int]] = collections.deque(maxlen=failure_window)
         self._clients: dict[str, RewardClient] = {}
@@ -164,6 +169,8 @@ class RewardBoard:
     def _function(self, spec: RewardSpec) -> RewardFunction:
         async def reward(prompts: Any, completions: Any, **columns: Any) -> list[float | None]:
             scores = await self._scores_for(prompts, completions, columns)
+            if spec.name not in scores:  # a shadow that is not asked at this step
+                return [None] * len(completions)
             usable = self._usable(scores)
             return [score.reward if usable[row] else None for row, score in enumerate(scores[spec.name])]
 
@@ -180,8 +187,12 @@ class RewardBoard:
 
     async def _ask(self, rollouts: list[Rollout], log_metric: LogMetric | None) -> dict[str, list[Score]]:
         begun = time.perf_counter()
+        with_shadows = self._steps % self._shadow_every == 0
+        self._steps += 1
         shadows = {
-            spec.name: asyncio.create_task(self._client(spec).score(rollouts)) for spec in self.specs if not spec.weight
+            spec.name: asyncio.create_task(self._client(spec).score(rollouts))
+            for spec in self.specs
+            if with_shadows and not spec.weight
         }
         try:
             async with asyncio.TaskGroup() as group:

@@ -25,6 +25,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> DemoJob:
             GRPO["laptop"], max_steps=2, prompts_per_step=2, group_size=4, max_completion_tokens=24
         ),
         samples_per_prompt=1,
+        shadow_prompts=4,
     )
 
 
@@ -39,9 +40,12 @@ def test_a_policy_that_hardly_learned_breaks_the_bounds(result: DemoResult) -> N
     assert not ends.passed, "it has not learned to end"
 
 
-def test_every_rollout_was_scored_through_the_queue(job: DemoJob, result: DemoResult) -> None:
+def test_every_rollout_was_scored_through_the_queue_and_those_of_one_step_judged(
+    job: DemoJob, result: DemoResult
+) -> None:
     written = json.loads((job.output / "result.json").read_text(encoding="utf-8"))
-    assert written["counts"] == {"reward_model/scored": 2 * 2 * 4}
+    rollouts = 2 * 4
+    assert written["counts"] == {"reward_model/scored": 2 * rollouts, "judge/scored": rollouts}
     assert written["difference"]["mean"] == result.difference.mean
 
 
@@ -51,6 +55,7 @@ def test_the_report_shows_checks_plots_and_samples(job: DemoJob, result: DemoRes
         assert check.name in page
     assert page.count("<svg") + page.count("data:image") >= 6
     assert load_starter("train")[0].prompt not in page, "samples are of held-out prompts"
+    assert "the stand-in, a shadow that nothing was trained on" in page
 
 
 def test_nothing_is_left_running(job: DemoJob, result: DemoResult) -> None:

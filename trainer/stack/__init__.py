@@ -5,17 +5,22 @@
 
 - `stack`: starts, watches and ends them all
 - `services`: the table of services; a new one is one entry
+- `llm`: what the judge asks, given by a URL or started here (`trainer.local_llm`)
 - `redis_server`: finds a Redis server to start, or checks the one that a URL names
 - `process`: one child process and its log; `leash`: the small program that ends it when its starter is killed
 - `ports`, `readiness`, `logs`, `signals`, `summary`: what their names say
 - `errors`: what can go wrong
 """
 
-from trainer.stack.errors import PortUnavailable, RedisMissing, RedisUnusable, ServiceDied, StartFailed
+from trainer.stack.errors import LlmUnusable, PortUnavailable, RedisMissing, RedisUnusable, ServiceDied, StartFailed
+from trainer.stack.llm import GivenLlm, LocalLlm, choose_llm
 from trainer.stack.services import ServiceSpec
 from trainer.stack.stack import Stack
 
 __all__ = [
+    "GivenLlm",
+    "LlmUnusable",
+    "LocalLlm",
     "PortUnavailable",
     "RedisMissing",
     "RedisUnusable",
@@ -23,4 +28,5 @@ __all__ = [
     "ServiceSpec",
     "Stack",
     "StartFailed",
+    "choose_llm",
 ]

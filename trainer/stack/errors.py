@@ -4,8 +4,11 @@ ZhufuError
 ├── PortUnavailable  a port is taken, or there is none of that number; nothing was started
 ├── RedisMissing     no Redis server that could be started was found
 ├── RedisUnusable    the Redis that a URL names does not answer, or is too old
+├── LlmUnusable      the LLM that the environment names for the judge is not named in full, or not by a URL
 ├── StartFailed      a process ended, or was not ready in time, while the stack was starting
 └── ServiceDied      a process ended by itself while the stack was running
+
+Those of the local LLM are in `trainer.local_llm.errors`.
 """
 
 from __future__ import annotations
@@ -29,6 +32,12 @@ class RedisUnusable(ZhufuError):
     """The Redis that was asked for does not answer, refuses the credentials, or is older than 6.2."""
 
     code = "redis_unusable"
+
+
+class LlmUnusable(ZhufuError):
+    """The environment names an LLM for the judge, but no model, or not by a URL of HTTP."""
+
+    code = "llm_unusable"
 
 
 class StartFailed(ZhufuError):

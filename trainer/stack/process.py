@@ -26,9 +26,12 @@ class ManagedProcess:
     order. It ends with this process whatever happens to it; see `trainer.stack.leash`.
     """
 
-    def __init__(self, name: str, url: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, ready_url: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
+    ) -> None:
+        """Nothing is started yet; ``ready_url`` is what `trainer.stack.readiness` asks: a Redis, or a page with 200."""
         self.name = name
-        self.url = url
+        self.ready_url = ready_url
         self.log = log
         self._command = list(command)
         self._environment = dict(environment)

@@ -29,7 +29,7 @@ def wait_until_ready(processes: Iterable[ManagedProcess], console: Console, time
     with console.status("") as status, httpx.Client(timeout=ANSWER_TIMEOUT_SECONDS, trust_env=False) as http:
         while waiting:
             for process in waiting:
-                trouble[process.name] = why_not_ready(process.url, http)
+                trouble[process.name] = why_not_ready(process.ready_url, http)
                 # Looked at after the answer: on the port of a process that has ended, somebody else may have answered.
                 if not process.running:
                     raise StartFailed(f"{process.name} ended before it was ready: {process.ending()}")
@@ -48,12 +48,12 @@ def wait_until_ready(processes: Iterable[ManagedProcess], console: Console, time
 
 
 def why_not_ready(url: str, http: httpx.Client) -> str | None:
-    """What keeps a service or a Redis from being used, in words; None when nothing does."""
+    """What keeps a Redis, or what answers 200 at a URL when it is ready, from being used; None when nothing does."""
     try:
         if url.startswith("redis"):
             server_version(url)
             return None
-        answer = http.get(f"{url}/readyz")
+        answer = http.get(url)
     except (redis.RedisError, httpx.TransportError, OSError) as error:
         return f"no answer: {type(error).__name__}"
-    return None if answer.status_code == httpx.codes.OK else f"/readyz answers {answer.status_code}"
+    return None if answer.status_code == httpx.codes.OK else f"{answer.url.path} answers {answer.status_code}"

@@ -54,22 +54,31 @@ class ServiceSpec:
             "LOG_FORMAT": "json",
             **self.settings,
         }
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
         return {
-            **os.environ,
-            "PYTHONPATH": path,
+            **project_environment(),
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # they would stand in a log of JSON lines
             **{f"{self.prefix}{name}": value for name, value in settings.items()},
         }
 
 
-def all_services(reward_checkpoint: str) -> tuple[ServiceSpec, ...]:
-    """Every service that exists. Offsets: 0 Redis, 1 judge, 2 reward model, 3 multi-agent, 4 local LLM."""
-    return (
-        ServiceSpec(
-            name="reward_model",
-            module="services.reward_model.app",
-            port_offset=2,
-            settings={"CHECKPOINT": reward_checkpoint},
-        ),
+def project_environment() -> dict[str, str]:
+    """This process's environment, in which Python finds the project wherever it is started."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def all_services(reward_checkpoint: str, judge_settings: Mapping[str, str] | None = None) -> tuple[ServiceSpec, ...]:
+    """Every service that exists. Offsets: 0 Redis, 1 judge, 2 reward model, 3 multi-agent, 4 local LLM.
+
+    Args:
+        reward_checkpoint: What the reward model serves.
+        judge_settings: What the judge is told of its LLM; None where there is no LLM, and so no judge.
+    """
+    judge = ServiceSpec(name="judge", module="services.judge.app", port_offset=1, settings=judge_settings or {})
+    reward_model = ServiceSpec(
+        name="reward_model",
+        module="services.reward_model.app",
+        port_offset=2,
+        settings={"CHECKPOINT": reward_checkpoint},
     )
+    return (reward_model,) if judge_settings is None else (judge, reward_model)

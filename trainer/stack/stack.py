@@ -15,6 +15,7 @@ from typing import Self
 from rich.console import Console
 
 from trainer.stack.errors import ServiceDied, StartFailed
+from trainer.stack.llm import LLM, PORT_OFFSET, Llm, LocalLlm
 from trainer.stack.ports import HOST, check_ports
 from trainer.stack.process import ManagedProcess
 from trainer.stack.readiness import wait_until_ready
@@ -24,6 +25,8 @@ from trainer.stack.signals import ending_as_interrupt
 from trainer.stack.summary import print_summary
 
 REDIS = "redis"
+FIRST = (REDIS, LLM)
+"""What services need: ready before they start, there until they have ended."""
 REDIS_URL_VARIABLE = "ZHUFU_REDIS_URL"
 START_SECONDS = 300.0
 """A service imports torch, loads its checkpoint and perhaps downloads it first."""
@@ -33,15 +36,16 @@ LOOK_SECONDS = 0.2
 
 
 class Stack:
-    """Redis and every service, started together and ended together.
+    """Redis, every service and what the judge asks, started together and ended together.
 
         with Stack(reward_checkpoint="runs/reward", console=Console()) as stack:
             client = RewardClient.from_url(stack.queue_url("reward_model"))
 
     Entering starts everything and returns when all are ready; leaving ends everything: the services drain (SIGTERM),
-    then Redis, and what has not ended in time is killed. While it is up, SIGTERM and SIGHUP raise KeyboardInterrupt in
-    the main thread as Ctrl-C does, unless somebody else handles them; an interrupt during the end kills at once. Should
-    this process be killed itself, its children end by themselves (`trainer.stack.leash`); the temporary folder stays.
+    then Redis and the local LLM end, and what has not ended in time is killed. While it is up, SIGTERM and SIGHUP
+    raise KeyboardInterrupt in the main thread as Ctrl-C does, unless somebody else handles them; an interrupt during
+    the end kills at once. Should this process be killed itself, its children end by themselves
+    (`trainer.stack.leash`); the temporary folder stays.
 
     A process that ends by itself is not started again: with one machine and one replica that would hide a defect or
     a lack of memory behind a stack that looks well. `check` and `run_until_interrupted` raise `ServiceDied`. Nothing is
@@ -49,7 +53,7 @@ class Stack:
 
     Attributes:
         urls: Of every part, by name: ``{"redis": "redis://127.0.0.1:8000/0", "reward_model": "http://127.0.0.1:8002"}``.
-            The one of a Redis that was given may hold a password.
+            The one of a Redis that was given may hold a password; of an LLM there is what may be shown.
         log_dir: Where each process writes its log, ``<name>.log``.
     """
 
@@ -62,6 +66,7 @@ class Stack:
         data_dir: Path | None = None,
         log_dir: Path | None = None,
         console: Console | None = None,
+        llm: Llm | None = None,
         services: Sequence[ServiceSpec] | None = None,
         start_timeout_seconds: float = START_SECONDS,
         stop_timeout_seconds: float = STOP_SECONDS,
@@ -70,11 +75,12 @@ class Stack:
 
         Args:
             reward_checkpoint: What the reward model serves: a folder, or what else its ``checkpoint`` setting takes.
-            base_port: Redis listens here, judge, reward model and multi-agent on the next three.
+            base_port: Redis listens here, judge, reward model and multi-agent on the next three, then a local LLM.
             redis_url: A Redis to use; else the one of ``ZHUFU_REDIS_URL``; else one is started.
             data_dir: Where that one keeps its data; by default in a temporary folder that goes with the stack.
             log_dir: Where logs go; by default into the temporary folder, which then outlives a failure.
             console: Where progress is shown; nowhere by default.
+            llm: What the judge asks (`trainer.stack.llm.choose_llm`); without one there is no judge.
             services: What to run instead of all services that exist.
             start_timeout_seconds: The longest time until all are ready.
             stop_timeout_seconds: The longest time for the services to drain.
@@ -82,7 +88,9 @@ class Stack:
         if Path(reward_checkpoint).is_dir():
             reward_checkpoint = str(Path(reward_checkpoint).resolve())
         self._base_port = base_port
-        self._specs = tuple(all_services(reward_checkpoint) if services is None else services)
+        judge_settings = None if llm is None else llm.judge_settings(base_port)
+        self._specs = tuple(all_services(reward_checkpoint, judge_settings) if services is None else services)
+        self._llm = llm
         self._given_redis = redis_url or os.environ.get(REDIS_URL_VARIABLE) or None
         self._data_dir = data_dir
         self._given_log_dir = log_dir
@@ -96,6 +104,8 @@ class Stack:
         self._cleanup = contextlib.ExitStack()
         self.log_dir: Path | None = log_dir
         self.urls = {REDIS: self._given_redis or f"redis://{HOST}:{base_port}/0"}
+        if llm is not None:
+            self.urls[LLM] = llm.shown_url(base_port)
         self.urls |= {spec.name: f"http://{HOST}:{base_port + spec.port_offset}" for spec in self._specs}
 
     def queue_url(self, reward: str) -> str:
@@ -170,12 +180,18 @@ class Stack:
             )
             note = f"This Redis {kept}: it is for trying things out. {REDIS_URL_VARIABLE} names another."
             self._console.print(note, highlight=False)
+        for note in () if self._llm is None else self._llm.notes():
+            self._console.print(note, highlight=False, markup=False, soft_wrap=True)
 
     def _start(self) -> None:
         ports = {spec.name: self._base_port + spec.port_offset for spec in self._specs}
         if self._given_redis is None:
             ports = {REDIS: self._base_port, **ports}
+        if isinstance(self._llm, LocalLlm):
+            ports[LLM] = self._base_port + PORT_OFFSET
         check_ports(ports)
+        if self._llm is not None:
+            self._llm.check()
         if self._given_redis is not None:
             check_redis(self._given_redis)
             program = None
@@ -185,16 +201,20 @@ class Stack:
         self.log_dir = _made(self._given_log_dir or self._temporary / "logs")
         if program is not None:
             data_dir = _made(self._data_dir or self._temporary / "data")
-            self._add(REDIS, program.command(self._base_port, data_dir), dict(os.environ))
-            self._wait([REDIS])
+            self._add(REDIS, self.urls[REDIS], program.command(self._base_port, data_dir), dict(os.environ))
+        if isinstance(self._llm, LocalLlm):
+            llm = self._llm
+            self._add(LLM, llm.ready_url(self._base_port), llm.command(self._base_port), llm.environment())
+        self._wait(name for name in FIRST if name in self._processes)
         for spec in self._specs:
-            self._add(spec.name, spec.command(), spec.environment(ports[spec.name], self.urls[REDIS]))
+            environment = spec.environment(ports[spec.name], self.urls[REDIS])
+            self._add(spec.name, f"{self.urls[spec.name]}/readyz", spec.command(), environment)
         self._wait(spec.name for spec in self._specs)
 
-    def _add(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
+    def _add(self, name: str, ready_url: str, command: Sequence[str], environment: dict[str, str]) -> None:
         assert self.log_dir is not None
         log = self.log_dir / f"{name}.log"
-        self._processes[name] = ManagedProcess(name, self.urls[name], command, log, environment)
+        self._processes[name] = ManagedProcess(name, ready_url, command, log, environment)
         self._processes[name].start()
 
     def _wait(self, names: Iterable[str]) -> None:
@@ -202,13 +222,13 @@ class Stack:
 
     def _end(self) -> None:
         """End everything and remove what is temporary."""
-        services = [process for name, process in self._processes.items() if name != REDIS]
+        services = [process for name, process in self._processes.items() if name not in FIRST]
         with self._cleanup.pop_all():
             try:
                 if self._processes:
                     self._console.print("stopping; Ctrl-C to stop at once")
                 self._end_processes(services)
-                self._end_processes(process for name, process in self._processes.items() if name == REDIS)
+                self._end_processes(process for name, process in self._processes.items() if name in FIRST)
             except KeyboardInterrupt:
                 self._console.print("stopping at once")
             finally:

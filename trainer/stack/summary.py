@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trainer.stack.llm import LLM
 from trainer.stack.redis_server import queue_url, without_secrets
 from trainer.stack.services import ServiceSpec
 
@@ -35,6 +36,8 @@ def print_summary(
     for service in services:
         table.add_row(service.name, Text(urls[service.name]))
         table.add_row(f"{service.name}, queued", Text(queue_url(redis_url, service.name)))
+    if LLM in urls:
+        table.add_row("llm", Text(urls[LLM]))
     console.print(table)
     for service in services:
         with_key = any(os.environ.get(name) for name in ("ZHUFU_API_KEYS", f"{service.prefix}API_KEYS"))

@@ -21,6 +21,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
+@pytest.fixture(scope="session")
+def gemma_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder (XDG_CACHE_HOME) with the weights of the local LLM: 253 MB, gone with the tests."""
+    from trainer.local_llm.weights import DISTRIBUTION, gemma_is_installed, gemma_path
+
+    pytest.importorskip("xllamacpp", reason="the local LLM is not installed")
+    if not gemma_is_installed():
+        pytest.skip(f"{DISTRIBUTION} is not installed")
+    folder = tmp_path_factory.mktemp("cache")
+    path = gemma_path(folder / "zhufu")
+    yield folder
+    path.unlink()
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Torch on one thread."""

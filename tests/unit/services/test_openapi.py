@@ -1,13 +1,22 @@
-"""The committed API description is what the code says."""
+"""The committed API descriptions are what the code says."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from services.reward_model.app import openapi
+import pytest
 
-COMMITTED = Path(__file__).resolve().parents[3] / "services" / "reward_model" / "openapi.json"
+import services.judge.app
+import services.reward_model.app
+
+SERVICES = Path(__file__).resolve().parents[3] / "services"
 
 
-def test_the_committed_description_of_the_reward_model_is_current() -> None:
-    assert COMMITTED.read_text(encoding="utf-8") == openapi(), "run `make openapi` and look at the difference"
+@pytest.mark.parametrize(
+    ("service", "openapi"),
+    [("judge", services.judge.app.openapi), ("reward_model", services.reward_model.app.openapi)],
+)
+def test_the_committed_description_of_each_service_is_current(service: str, openapi: Callable[[], str]) -> None:
+    committed = (SERVICES / service / "openapi.json").read_text(encoding="utf-8")
+    assert committed == openapi(), "run `make openapi` and look at the difference"

@@ -91,6 +91,7 @@ class Board:
         *,
         max_failed_share: float = 1.0,
         failure_window: int = 5,
+        shadow_every: int = 1,
         **answers: Answer | ZhufuError | None,
     ) -> None:
         self.fakes = {name: FakeReward(answer) for name, answer in answers.items()}
@@ -101,6 +102,7 @@ class Board:
             max_failed_share=max_failed_share,
             failure_window=failure_window,
             shadow_wait_seconds=0.05,
+            shadow_every=shadow_every,
             connect=self._connect,
         )
         self.logged: dict[str, float] = {}
@@ -246,6 +248,17 @@ async def test_a_shadow_that_fails_on_a_rollout_changes_no_other_column() -> Non
     columns = await board.step()
     lengths = [float(len(text)) for text in COMPLETIONS]
     assert columns == {"judge": lengths, "shadow": [*lengths[:3], None]}
+
+
+async def test_a_dear_shadow_is_asked_at_every_nth_step_only() -> None:
+    board = Board({"judge": 1.0, "shadow": 0.0}, shadow_every=3, judge=by_length, shadow=by_length)
+    lengths = [float(len(text)) for text in COMPLETIONS]
+    for step in range(5):
+        columns = await board.step()
+        asked = step % 3 == 0
+        assert columns == {"judge": lengths, "shadow": lengths if asked else [None] * 4}
+        assert ("scores/shadow" in board.logged) is asked
+    assert [len(board.fakes[name].asked) for name in ("judge", "shadow")] == [5, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,451 @@
+"""Rollouts to rewards with a panel of language models: inspect, ask, combine."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import hashlib
+import statistics
+from collections.abc import Mapping, Sequence
+
+import structlog
+from pydantic import JsonValue
+from redis.asyncio import Redis
+
+from services.judge.calibration import Calibrator
+from services.judge.comparison import MAX_MEMBERS, MIN_MEMBERS, Comparison, GroupMode, compare, orders
+from services.judge.examples import find_examples
+from services.judge.groups import Group, LocalMeeting, Meeting, RedisMeeting
+from services.judge.metrics import JudgeMetrics
+from services.judge.modes import LOG_ODDS, MODES, LogprobMode, Mode, ModeName, ModeSettings, Vote, pooled, vote_of
+from services.judge.options import JudgeOptions, options_schema, read_options
+from services.judge.panel import Bill, Panelist, check_panel
+from services.judge.principles import Principles
+from services.judge.prompts import TEMPLATES_VERSION, Work
+from services.judge.settings import JudgeSettings
+from services.judge.store import PrinciplesStore
+from shared.errors import ScoringFailed, TextTooLong
+from shared.llm.cache import AnswerCache
+from shared.llm.chat import BYTES_PER_TOKEN, LlmApi
+from shared.llm.client import LlmClient
+from shared.llm.limits import FleetLimiter, Limiter, LimitSettings, LocalLimiter
+from shared.llm.metrics import LlmMetrics
+from shared.queue.broker import connect
+from shared.schemas import GROUP_SIZE, RewardInfo, RewardRange, Rollout
+from shared.scorer import Outcome, Scored
+from shared.tasks import end_tasks
+from shared.untrusted import CUT, Inspection, disarm, inspect
+
+log = structlog.get_logger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """How one rollout shall be judged: the request's options over the settings."""
+
+    mode: ModeName
+    principles: Principles
+    samples: int
+    version: str
+
+
+class JudgeScorer:
+    """A `shared.scorer.Scorer` that asks language models. ``reward`` is from 0 to 1.
+
+    An answer that did not come or cannot be used is a failed score with its own code; there is no default. A completion
+    with nothing left to judge, because it is empty or was an attack altogether, has reward 0 by this rule and no model
+    is asked: that is a judgement, not a failure.
+    """
+
+    def __init__(self, settings: JudgeSettings, metrics: JudgeMetrics, llm_metrics: LlmMetrics) -> None:
+        """Nothing is sent yet. Raises `shared.errors.InvalidData` for principles or examples that are not valid."""
+        self._settings = settings
+        self._metrics = metrics
+        self._examples = find_examples(settings.examples)
+        self._redis = _redis(settings)
+        self.principles = PrinciplesStore(settings.principles, settings.name, self._redis, metrics)
+        self._limiters: list[Limiter] = []
+        self._cache = (
+            None
+            if self._redis is None
+            else AnswerCache(
+                self._redis,
+                settings.name,
+                ttl_seconds=settings.cache_ttl_seconds,
+                lease_seconds=settings.lease_seconds,
+                metrics=llm_metrics,
+            )
+        )
+        self._panel = self._make_panel(llm_metrics)
+        self._meeting: Meeting = LocalMeeting() if self._redis is None else RedisMeeting(self._redis, settings.name)
+        self._calibrator = Calibrator()
+        self._comparisons: dict[str, asyncio.Task[tuple[Comparison, Bill]]] = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._mode = functools.lru_cache(maxsize=64)(self._make_mode)
+
+    def info(self) -> RewardInfo:
+        """Name, version and options."""
+        settings = self._settings
+        return RewardInfo(
+            name=settings.name,
+            version=self._version(self.principles.active, settings.mode),
+            range=RewardRange(minimum=0.0, maximum=1.0),
+            description=(
+                "A language model's judgement by numbered principles, 0 to 1. Modes: logprob (probability of the good "
+                "label), verdict (0 or 1 with a reason), rubric (five dimensions), group (members compared)."
+            ),
+            options=options_schema(),
+        )
+
+    async def start(self) -> None:
+        """Hear which principles are in force, now and from now on."""
+        await self.principles.refresh()
+        self._watching = asyncio.create_task(self.principles.watch(), name="principles")
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await end_tasks([*self._comparisons.values(), *([self._watching] if self._watching else [])])
+        for panelist in self._panel:
+            await panelist.close()
+        for limiter in self._limiters:
+            await limiter.close()
+        if self._cache is not None:
+            await self._cache.close()
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    async def check(self) -> None:
+        """Ready where enough models of the panel answer."""
+        settings = self._settings
+        needed = len(self._panel)
+        if settings.quorum is not None:
+            needed = max(1, -(-settings.quorum // settings.samples))
+        await check_panel(self._panel, needed)
+
+    def check_options(self, options: Mapping[str, JsonValue]) -> None:
+        """See `services.judge.options`."""
+        asked = read_options(options)
+        if asked.principles is not None:
+            self.principles.named(asked.principles)
+
+    def cost(self, rollout: Rollout) -> int:
+        """Tokens, roughly; refuses what is longer than ``max_characters``."""
+        characters = len(rollout.prompt) + len(rollout.completion)
+        if characters > self._settings.max_characters:
+            raise TextTooLong(f"{characters} characters; at most {self._settings.max_characters} are scored")
+        return 1 + (len(rollout.prompt.encode()) + len(rollout.completion.encode())) // BYTES_PER_TOKEN
+
+    async def score(self, rollouts: Sequence[Rollout], options: Mapping[str, JsonValue]) -> list[Outcome]:
+        """Judge each; they wait for each other only where they are compared."""
+        await self.principles.refresh()
+        asked = read_options(options)
+        return list(await asyncio.gather(*(self._outcome(rollout, asked) for rollout in rollouts)))
+
+    async def _outcome(self, rollout: Rollout, asked: JudgeOptions) -> Outcome:
+        try:
+            return await self._scored(rollout, asked)
+        except ScoringFailed as error:
+            return error
+
+    async def _scored(self, rollout: Rollout, asked: JudgeOptions) -> Scored:
+        task = self._task(asked)
+        seen = inspect(rollout.completion)
+        self._metrics.count_flags(seen.flags)
+        if seen.flags and self._settings.on_attack == "fail":
+            raise ScoringFailed(
+                f"signs of an attack on the judge: {', '.join(seen.flags)}", code="attack_flagged", retryable=False
+            )
+        if task.mode == "group":
+            return await self._scored_in_group(rollout, asked, task, seen)
+        if not has_words(seen.shown):
+            return _nothing_to_judge(task, seen)
+        work = Work(prompt=disarm(rollout.prompt), completion=seen.shown)
+        bill = Bill()
+        votes = await self._votes(work, task, bill)
+        return self._combined(votes, task, seen, bill)
+
+    # One work by itself
+
+    async def _votes(self, work: Work, task: _Task, bill: Bill) -> list[Vote]:
+        """The votes of all models and samples that could be read, as many as the quorum asks for."""
+        results = await asyncio.gather(
+            *(
+                self._vote(panelist, work, sample, task, bill)
+                for panelist in self._panel
+                for sample in range(task.samples)
+            ),
+            return_exceptions=True,
+        )
+        votes = [result for result in results if isinstance(result, Vote)]
+        failures = [result for result in results if isinstance(result, ScoringFailed)]
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, ScoringFailed):
+                raise result
+        quorum = len(results) if self._settings.quorum is None else min(self._settings.quorum, len(results))
+        if len(votes) < quorum:
+            first = next((failure for failure in failures if failure.may_retry), failures[0])
+            raise _with_usage(first, bill)
+        return votes
+
+    async def _vote(self, panelist: Panelist, work: Work, sample: int, task: _Task, bill: Bill) -> Vote:
+        mode = self._mode(task.mode, task.principles.version, panelist.api)
+        request = mode.request(work, sample, task.samples)
+        salt = task.principles.version
+        if not (isinstance(mode, LogprobMode) and self._settings.calibrate):
+            return mode.read(await panelist.ask(request, salt, bill))
+        calibration = await self._calibrator.calibration(mode, panelist, sample, salt, bill)
+        vote = mode.read(await panelist.ask(request, salt, bill))
+        if calibration is None:
+            return vote
+        self._metrics.example_auc.labels(panelist.model).set(calibration.auc)
+        components = {name: value for name, value in vote.components.items() if name != LOG_ODDS}
+        return vote_of(vote.log_odds - calibration.offset, **components, calibration=calibration.offset)
+
+    def _combined(self, votes: Sequence[Vote], task: _Task, seen: Inspection, bill: Bill) -> Scored:
+        """All votes as one; where there are several, how far they are apart."""
+        rewards = [vote.reward for vote in votes]
+        reward = pooled(votes)
+        components = {name: statistics.fmean(vote.components[name] for vote in votes) for name in votes[0].components}
+        if len(votes) > 1:
+            components["disagreement"] = statistics.pstdev(rewards)
+            components["votes"] = float(len(votes))
+            self._metrics.disagreement.observe(components["disagreement"])
+        good = sum(vote.verdict for vote in votes)
+        verdict = votes[0].verdict if len(votes) == 1 else 1 if 2 * good > len(votes) else 0
+        reason = next((vote.reason for vote in votes if vote.reason and vote.verdict == verdict), None)
+        return Scored(
+            reward=reward,
+            verdict=verdict,
+            components=components,
+            reason=reason,
+            flags=seen.flags,
+            cached=bill.cached,
+            usage=bill.usage(),
+            version=task.version,
+        )
+
+    # Members of a group compared
+
+    async def _scored_in_group(self, rollout: Rollout, asked: JudgeOptions, task: _Task, seen: Inspection) -> Scored:
+        size = self._group_size(rollout, asked)
+        assert rollout.group is not None
+        group = Group(
+            key=Group.key_of(rollout.group, rollout.prompt, str(size), task.version),
+            size=size,
+            closes_after_seconds=self._settings.group_wait_seconds,
+        )
+        # With its text: the same id with another text is another member.
+        member = Group.key_of(rollout.id, seen.shown)
+        members = await self._meeting.members(group, member, seen.shown)
+        complete = len(members) >= size
+        if member not in members:
+            raise ScoringFailed("its group was compared before it came", code="group_closed", retryable=False)
+        if len(members) < MIN_MEMBERS or (not complete and self._settings.group_missing == "fail"):
+            raise ScoringFailed(
+                f"{len(members)} of {size} members of its group came within {group.closes_after_seconds:g} s",
+                code="group_incomplete",
+                retryable=False,
+            )
+        first = group.key not in self._comparisons
+        if first:
+            comparing = asyncio.create_task(self._compare(group, disarm(rollout.prompt), members, task, complete))
+            self._comparisons[group.key] = comparing
+            comparing.add_done_callback(lambda _: self._comparisons.pop(group.key, None))
+        try:
+            comparison, bill = await asyncio.shield(self._comparisons[group.key])
+        except ScoringFailed as error:
+            # What it cost is told once, and one exception must not be raised in several tasks.
+            raise error if first else _with_usage(error, Bill()) from None
+        place = sorted(members).index(member)
+        return Scored(
+            reward=comparison.rewards[place],
+            components={
+                "strength": comparison.strengths[place],
+                "position_bias": comparison.position_bias,
+                "members": float(len(members)),
+            },
+            flags=seen.flags,
+            cached=bill.cached,
+            usage=bill.usage() if first else Bill().usage(),
+            version=task.version,
+        )
+
+    def _group_size(self, rollout: Rollout, asked: JudgeOptions) -> int:
+        size = rollout.metadata.get(GROUP_SIZE, asked.group_size)
+        if rollout.group is None:
+            raise ScoringFailed("group mode needs rollouts with a group", code="no_group", retryable=False)
+        if not isinstance(size, int) or isinstance(size, bool) or not MIN_MEMBERS <= size <= MAX_MEMBERS:
+            raise ScoringFailed(
+                f"group mode needs the size of the group, {MIN_MEMBERS} to {MAX_MEMBERS}, as the option group_size or "
+                "in the rollout's metadata",
+                code="no_group_size",
+                retryable=False,
+            )
+        return size
+
+    async def _compare(
+        self, group: Group, prompt: str, members: Mapping[str, str], task: _Task, complete: bool
+    ) -> tuple[Comparison, Bill]:
+        """Compare all members, in the order of their names. Members with nothing to judge lose against all others."""
+        names = sorted(members)
+        worded = [place for place, name in enumerate(names) if has_words(members[name])]
+        texts = [members[names[place]] for place in worded]
+        bill = Bill()
+        self._metrics.groups.labels("complete" if complete else "incomplete").inc()
+        if len(texts) < MIN_MEMBERS:
+            return compare_with_empty({}, worded, len(names)), bill
+        modes = {
+            panelist: GroupMode(task.principles, self._examples, self._mode_settings(panelist.api))
+            for panelist in self._panel
+        }
+        wanted = orders(len(texts), self._settings.group_orders, group.key)
+
+        async def observe(panelist: Panelist, order: tuple[int, ...]) -> list[float]:
+            request = modes[panelist].request(prompt, [texts[place] for place in order])
+            return modes[panelist].read(await panelist.ask(request, task.principles.version, bill), len(order))
+
+        try:
+            async with asyncio.TaskGroup() as asking:
+                observed = {
+                    (panelist, order): asking.create_task(observe(panelist, order))
+                    for panelist in self._panel
+                    for order in wanted
+                }
+        except ExceptionGroup as group_error:
+            failed, others = group_error.split(ScoringFailed)
+            if others is not None or failed is None:
+                raise
+            raise _with_usage(_first_failure(failed), bill) from None
+        judged = [compare({order: observed[panelist, order].result() for order in wanted}) for panelist in self._panel]
+        for each in judged:
+            self._metrics.position_bias.observe(each.position_bias)
+        return compare_with_empty(dict(enumerate(judged)), worded, len(names)), bill
+
+    # What is asked, and of whom
+
+    def _task(self, asked: JudgeOptions) -> _Task:
+        settings = self._settings
+        principles = self.principles.active if asked.principles is None else self.principles.named(asked.principles)
+        mode = asked.mode or settings.mode
+        samples = asked.samples or settings.samples
+        return _Task(
+            mode=mode, principles=principles, samples=samples, version=self._version(principles, mode, samples)
+        )
+
+    def _mode_settings(self, api: LlmApi) -> ModeSettings:
+        settings = self._settings
+        return ModeSettings(
+            api=api,
+            labels=settings.labels,
+            least_label_mass=settings.least_label_mass,
+            few_shot_limit=settings.few_shot_limit,
+            temperature=settings.temperature,
+        )
+
+    def _make_mode(self, name: ModeName, principles_version: str, api: LlmApi) -> Mode:
+        return MODES[name](self.principles.named(principles_version), self._examples, self._mode_settings(api))
+
+    def _version(self, principles: Principles, mode: ModeName, samples: int | None = None) -> str:
+        """Names all that a score hangs on: principles, mode and, as a hash, models, examples and how they are used."""
+        parts = [*self._versioned, str(samples or self._settings.samples)]
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+        return f"{self._settings.name}@{principles.version}/{mode}#{digest}"
+
+    @functools.cached_property
+    def _versioned(self) -> list[str]:
+        settings = self._settings
+        return [
+            str(TEMPLATES_VERSION),
+            self._examples.version,
+            *(f"{each.llm_model} {each.llm_api} {each.llm_extra_body}" for each in settings.panelists()),
+            str(settings.labels),
+            str(settings.calibrate),
+            str(settings.few_shot_limit),
+            str(settings.temperature),
+            str(settings.group_orders),
+        ]
+
+    def _make_panel(self, metrics: LlmMetrics) -> list[Panelist]:
+        settings = self._settings
+        panel: list[Panelist] = []
+        limits = LimitSettings(
+            requests_per_minute=settings.llm_requests_per_minute,
+            tokens_per_minute=settings.llm_tokens_per_minute,
+            max_in_flight=settings.llm_max_in_flight,
+            lease_seconds=settings.lease_seconds,
+        )
+        by_server: dict[str, Limiter] = {}
+        for member in settings.panelists():
+            if member.llm_url not in by_server:
+                server = hashlib.sha256(member.llm_url.encode()).hexdigest()[:8]
+                name = f"{settings.llm_limit_name}-{server}"
+                by_server[member.llm_url] = (
+                    LocalLimiter(limits) if self._redis is None else FleetLimiter(self._redis, name, limits)
+                )
+            client = LlmClient(member, limiter=by_server[member.llm_url], metrics=metrics)
+            # Two servers may call their models the same; each is asked for itself.
+            namesakes = sum(each.model == member.llm_model for each in panel)
+            panel.append(
+                Panelist(
+                    client,
+                    self._cache,
+                    api=member.llm_api,
+                    salt=f"/{namesakes}" if namesakes else "",
+                    timeout_seconds=settings.llm_total_timeout_seconds,
+                )
+            )
+        self._limiters = list(by_server.values())
+        return panel
+
+
+def has_words(shown: str) -> bool:
+    """Whether a letter or digit is left to be judged."""
+    return any(map(str.isalnum, shown.replace(CUT, "")))
+
+
+def compare_with_empty(judged: Mapping[int, Comparison], worded: Sequence[int], members: int) -> Comparison:
+    """The mean of several models' comparisons of those members that have words, with the others put behind them."""
+    places = {place: number for number, place in enumerate(worded)}
+    rewards: list[float] = []
+    strengths: list[float] = []
+    empty = members - len(worded)
+    for place in range(members):
+        if place not in places:
+            rewards.append(0.5 * (empty - 1) / (members - 1))
+            strengths.append(0.0)
+            continue
+        number = places[place]
+        among = statistics.fmean(each.rewards[number] for each in judged.values()) if judged else 0.0
+        rewards.append((among * (len(worded) - 1) + empty) / (members - 1))
+        strengths.append(statistics.fmean(each.strengths[number] for each in judged.values()) if judged else 0.0)
+    bias = statistics.fmean(each.position_bias for each in judged.values()) if judged else 0.0
+    return Comparison(rewards=tuple(rewards), strengths=tuple(strengths), position_bias=bias)
+
+
+def _nothing_to_judge(task: _Task, seen: Inspection) -> Scored:
+    return Scored(
+        reward=0.0,
+        verdict=0,
+        reason="no words are left to judge",
+        flags=seen.flags,
+        usage=Bill().usage(),
+        version=task.version,
+    )
+
+
+def _with_usage(error: ScoringFailed, bill: Bill) -> ScoringFailed:
+    """The same failure with the cost of everything that was asked for its rollout."""
+    return ScoringFailed(error.detail, code=error.failure_code, retryable=error.may_retry, usage=bill.usage())
+
+
+def _first_failure(failures: BaseExceptionGroup[ScoringFailed]) -> ScoringFailed:
+    error: BaseException = failures
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ScoringFailed)
+    return error
+
+
+def _redis(settings: JudgeSettings) -> Redis | None:
+    return None if settings.redis_url is None else connect(settings.redis_url.get_secret_value())

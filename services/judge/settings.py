@@ -1,0 +1,121 @@
+"""Settings of the judge service; its own prefix is ``ZHUFU_JUDGE_``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from services.judge.comparison import MAX_MEMBERS
+from services.judge.modes import ModeName
+from shared.llm.chat import LlmApi
+from shared.llm.settings import LlmSettings
+from shared.schemas import Contract
+from shared.settings import ServiceSettings, service_config
+
+MAX_SAMPLES = 16
+MAX_PANEL = 8
+DAY_SECONDS = 86_400.0
+
+OnAttack = Literal["cut", "fail"]
+MissingMembers = Literal["compare", "fail"]
+
+
+class PanelMember(Contract):
+    """One model of a panel; what it does not say is as in the common LLM settings."""
+
+    model: str = Field(min_length=1, max_length=256)
+    url: str | None = None
+    api: LlmApi | None = None
+    api_key: SecretStr | None = None
+
+
+class JudgeSettings(ServiceSettings, LlmSettings):
+    """What the judge service can be told, beyond what all services can."""
+
+    model_config = service_config("judge")
+
+    port: int = Field(default=8001, ge=0, le=65535)
+    name: str = Field(default="judge", pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the reward.")
+    mode: ModeName = Field(default="logprob", description="How rollouts are judged where a request does not say.")
+    principles: str = Field(default="greetings-v1", description="Id of principles that ship, or path of a .yaml file.")
+    examples: str = Field(
+        default="greetings-balanced-v1", description="Id of examples that ship, path of a .yaml file, or none."
+    )
+    few_shot_limit: int = Field(default=16, ge=0, le=128, description="Examples in a prompt at most.")
+    labels: Annotated[tuple[str, str], NoDecode] = Field(
+        default=("好", "差"), description="The words for good and bad in logprob mode; one token each."
+    )
+    least_label_mass: float = Field(
+        default=0.2, ge=0, le=1, description="Below this probability of all labels together, an answer is none."
+    )
+    calibrate: bool = Field(
+        default=True,
+        description="Logprob mode: take out what a model leans to, measured on examples not in the prompt.",
+    )
+    samples: int = Field(
+        default=1, ge=1, le=MAX_SAMPLES, description="Votes of each model; in logprob mode orders of the examples."
+    )
+    temperature: float = Field(default=0.7, ge=0, le=2, description="Of several samples in verdict and rubric mode.")
+    panel: tuple[PanelMember, ...] = Field(
+        default=(), max_length=MAX_PANEL, description="JSON list of models that judge together, instead of llm_model."
+    )
+    quorum: int | None = Field(default=None, ge=1, description="Votes needed for a score; unset: all of them.")
+    on_attack: OnAttack = Field(
+        default="cut", description="A flagged completion: judge what is left of it, or fail its score."
+    )
+
+    group_wait_seconds: float = Field(default=10.0, gt=0, description="How long a group's first member waits.")
+    group_missing: MissingMembers = Field(
+        default="compare", description="A group that is not complete in time: compare who came, or fail them."
+    )
+    group_orders: int = Field(
+        default=MAX_MEMBERS, ge=1, le=MAX_MEMBERS, description="Orders in which a group is shown, at most its size."
+    )
+
+    cache_ttl_seconds: float = Field(default=7 * DAY_SECONDS, gt=0, description="How long answers are kept in Redis.")
+    max_characters: int = Field(default=32_768, ge=1, description="Longest prompt plus completion.")
+    # Each rollout is a batch of its own: none waits for the slowest beside it. The LLM's limits bound what is asked.
+    max_batch_rollouts: int = Field(default=1, ge=1)
+    max_concurrent_batches: int = Field(default=256, ge=1)
+    # The second and third try come after a circuit breaker has had the time to close again.
+    retry_wait_seconds: float = Field(default=6.0, ge=0, description="Wait before the second try; doubles each time.")
+    score_timeout_seconds: float = Field(default=240.0, gt=0, description="Longest time for one batch.")
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _split_labels(cls, value: Any) -> Any:
+        return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.labels[0] == self.labels[1] or not all(self.labels):
+            raise ValueError("labels are two different words, such as 好,差")
+        votes = self.samples * max(1, len(self.panel))
+        if self.quorum is not None and self.quorum > votes:
+            raise ValueError(f"a quorum of {self.quorum} of {votes} votes")
+        longest = self.llm_total_timeout_seconds + (self.group_wait_seconds if self.mode == "group" else 0)
+        if self.score_timeout_seconds < longest:
+            raise ValueError(f"score_timeout_seconds is less than one answer may take ({longest:g})")
+        if self.redis_url is None and (self.llm_requests_per_minute or self.llm_tokens_per_minute):
+            raise ValueError("limits per minute are kept in Redis: set ZHUFU_REDIS_URL")
+        return self
+
+    def panelists(self) -> list[LlmSettings]:
+        """The LLM settings of each model that is asked."""
+        common = {name: getattr(self, name) for name in LlmSettings.model_fields}
+        if not self.panel:
+            return [LlmSettings.model_validate(common)]
+        return [
+            LlmSettings.model_validate(
+                {
+                    **common,
+                    "llm_model": member.model,
+                    **({"llm_url": member.url} if member.url is not None else {}),
+                    **({"llm_api": member.api} if member.api is not None else {}),
+                    **({"llm_api_key": member.api_key} if member.api_key is not None else {}),
+                }
+            )
+            for member in self.panel
+        ]

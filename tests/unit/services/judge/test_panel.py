@@ -1,0 +1,93 @@
+"""The models that are asked: what asking cost, and how many must answer."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.judge.panel import Bill, Panelist, check_panel
+from shared.errors import NotReady
+from shared.llm.chat import ChatAnswer, ChatRequest, Message
+from shared.llm.client import LlmClient
+from shared.llm.errors import LlmFailed
+from shared.llm.limits import LimitSettings, LocalLimiter
+from shared.llm.metrics import LlmMetrics
+from shared.llm.settings import LlmSettings
+from shared.schemas import Usage
+from tests.unit.services.judge.made import answer
+
+REQUEST = ChatRequest(messages=(Message(role="user", content="好不好"),), max_tokens=1)
+
+
+class ScriptedClient(LlmClient):
+    """Answers, or fails, as it is told."""
+
+    def __init__(self, outcome: ChatAnswer | Exception) -> None:
+        settings = LlmSettings(llm_url="http://127.0.0.1:1", llm_model="test-model")
+        super().__init__(settings, limiter=LocalLimiter(LimitSettings()), metrics=LlmMetrics(CollectorRegistry()))
+        self._outcome = outcome
+
+    async def ask(self, request: ChatRequest, *, timeout_seconds: float | None = None) -> ChatAnswer:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+    async def check(self) -> None:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+
+
+def panelist(outcome: ChatAnswer | Exception) -> Panelist:
+    return Panelist(ScriptedClient(outcome), None, api="chat", timeout_seconds=1)
+
+
+async def test_an_answer_that_was_asked_is_on_the_bill() -> None:
+    bill = Bill()
+    for _ in range(2):
+        await panelist(answer("好")).ask(REQUEST, "", bill)
+    assert bill.usage() == Usage(prompt_tokens=80, completion_tokens=6)
+    assert not bill.cached
+
+
+@pytest.mark.parametrize("usage", [None, Usage(prompt_tokens=7, completion_tokens=1)])
+async def test_a_failure_is_on_the_bill_with_what_it_cost(usage: Usage | None) -> None:
+    bill = Bill()
+    with pytest.raises(LlmFailed):
+        await panelist(LlmFailed("拒绝", code="llm_refused", usage=usage)).ask(REQUEST, "", bill)
+    assert bill.usage() == (usage or Usage())
+    assert not bill.cached
+
+
+def test_a_bill_is_of_cached_answers_where_there_were_answers_and_none_was_asked() -> None:
+    assert not Bill().cached
+    assert Bill(answers=2).cached
+    assert not Bill(answers=2, asked=1).cached
+
+
+WELL, AWAY = answer("好"), NotReady("away")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "needed", "ready"),
+    [
+        ([WELL], 1, True),
+        ([AWAY], 1, False),
+        ([WELL, AWAY], 2, False),
+        ([WELL, AWAY], 1, True),
+        ([AWAY, AWAY, WELL], 2, False),
+    ],
+)
+async def test_a_panel_is_ready_where_enough_of_it_is(outcomes: list[Any], needed: int, ready: bool) -> None:
+    panel = [panelist(outcome) for outcome in outcomes]
+    if ready:
+        await check_panel(panel, needed)
+    else:
+        with pytest.raises(NotReady):
+            await check_panel(panel, needed)
+
+
+async def test_a_bug_in_a_check_is_not_taken_for_an_outage() -> None:
+    with pytest.raises(RuntimeError):
+        await check_panel([panelist(AWAY), panelist(cast("Any", RuntimeError("bug")))], 1)

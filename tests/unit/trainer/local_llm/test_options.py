@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ZhufuError
+from trainer.local_llm import errors, weights
+from trainer.local_llm.__main__ import STATUS, options_of
+from trainer.local_llm.options import LocalLlmOptions, usable_cores
+from trainer.stack.errors import PortUnavailable
+
+
+def test_a_port_is_enough_for_gemma() -> None:
+    options = options_of(["--port", "8004"])
+    assert options == LocalLlmOptions(port=8004)
+    assert (options.model, options.alias, options.slots) == (None, "gemma-3-270m", 1)
+    assert 1 <= options.threads <= usable_cores()
+
+
+def test_everything_can_be_given() -> None:
+    words = "--port 1 --model a/qwen.gguf --context 4096 --threads 1 --slots 4"
+    options = LocalLlmOptions(port=1, model=Path("a/qwen.gguf"), alias="qwen", context_tokens=4096, threads=1, slots=4)
+    assert options_of(words.split()) == options
+    assert options_of([*words.split(), "--alias", "judge"]).alias == "judge"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "--port 0", "--port x", "--port 1 --slots 0", "--port 1 --threads -1", "--port 1 --context 0", "--port 1 a"],
+)
+def test_wrong_options_end_with_status_2(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options_of(words.split())
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_each_error_has_an_exit_status_of_its_own() -> None:
+    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ZhufuError)}
+    assert STATUS.keys() == (kinds - {ZhufuError}) | {PortUnavailable}
+    assert len(set(STATUS.values())) == len(STATUS)
+    assert not set(STATUS.values()) & {0, 1, 2}
+
+
+def test_the_distribution_that_is_named_is_the_one_that_is_pinned() -> None:
+    pinned = (Path(__file__).parents[4] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'"{weights.DISTRIBUTION};' in pinned
