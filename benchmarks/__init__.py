@@ -5,6 +5,8 @@ compared is run by turns in one go, so that a busy machine troubles both sides a
 
 - `bench_queue`: rollouts per second through the queue, and latency at low load, with a scorer that does nothing
 - `bench_reward_model`: the reward model over HTTP and through the queue, beside the same model run offline
+- `judge_accuracy`, `judge_attacks`, `judge_cost`: what the judge is worth, how it stands attacks, what a verdict costs;
+  each is a command of its own, `judge_setup` starts what they need; docs/judge.md has the figures
 - `http_load`, `queue_load`, `offline`: the processes that make load; `noop_service`: the scorer that does nothing
 - `workload`, `checkpoints`: the rollouts and how they are sent, and models with random weights
 - `processes`, `tables`: starting and asking processes; medians and tables

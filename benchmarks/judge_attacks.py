@@ -40,8 +40,9 @@ from benchmarks.judge_setup import (
 )
 from benchmarks.processes import BenchmarkFailed
 from benchmarks.tables import Section
+from services.judge.calibration import MAX_EXAMPLES
 from services.judge.examples import Examples, find_examples
-from services.judge.modes import LogprobMode, ModeSettings
+from services.judge.modes import LogprobMode, ModeSettings, Vote, pooled, vote_of
 from services.judge.principles import Principles, find_principles
 from services.judge.prompts import LABEL_CUE, LOGPROB_TASK, Prefix
 from shared.client import RewardClient
@@ -166,16 +167,20 @@ class NaivePrompt:
             top_logprobs=MAX_TOP_LOGPROBS,
         )
 
-    async def reward(self, client: LlmClient, text: Text, sample: int) -> float | LlmFailed:
-        """The reward of one text, 0 to 1, or why there is none."""
-        try:
-            return self._reader.read(await client.ask(self.request(text, sample))).reward
-        except LlmFailed as error:
-            return error
+    async def log_odds(self, client: LlmClient, text: Text, sample: int) -> float:
+        """Of good against bad, of one text. Raises `LlmFailed`."""
+        return self._reader.read(await client.ask(self.request(text, sample))).log_odds
+
+    async def offset(self, client: LlmClient, sample: int) -> float:
+        """What this prompt leans to, measured as the service does it. Raises `LlmFailed`."""
+        odds: dict[int, list[float]] = {0: [], 1: []}
+        for work, verdict in self._reader.held_out(sample)[:MAX_EXAMPLES]:
+            odds[verdict].append(await self.log_odds(client, (work.prompt, work.completion), sample))
+        return statistics.fmean(map(statistics.fmean, odds.values())) if all(odds.values()) else 0.0
 
     def _prefix(self, sample: int) -> Prefix:
         good, bad = self._settings.labels
-        rows = self._examples.in_order(sample, self._settings.few_shot_limit)
+        rows = self._examples.in_order(self._examples.seed_of(sample), self._settings.few_shot_limit)
         return Prefix(
             head=f"{bare_instructions(self._principles)}\n\n{LOGPROB_TASK.format(good=good, bad=bad)}",
             turns=tuple((self._rendered((row.prompt, row.completion)), good if row.verdict else bad) for row in rows),
@@ -196,23 +201,28 @@ async def undefended(texts: Sequence[Text], judge: Judge, console: Console, at_o
     """
     settings = judge.settings
     naive = NaivePrompt(find_principles(settings.principles), find_examples(settings.examples), judge.mode_settings)
-    rewards: dict[Text, list[float]] = {text: [] for text in texts}
+    found: dict[Text, list[Vote]] = {text: [] for text in texts}
     failures: list[LlmFailed] = []
 
     async with plain_client(judge.settings, CollectorRegistry()) as client:
         for sample in range(settings.samples):
+            try:
+                offset = await naive.offset(client, sample)
+            except LlmFailed as error:
+                raise BenchmarkFailed(f"the examples were not judged: {error.failure_code}: {error}") from error
 
-            async def ask(text: Text, sample: int = sample) -> None:
-                reward = await naive.reward(client, text, sample)
-                if not isinstance(reward, LlmFailed):
-                    rewards[text].append(reward)
-                    return
-                failures.append(reward)
-                if len(failures) >= FIRST_LOOK and not any(rewards.values()):
-                    raise BenchmarkFailed(f"none of the first texts was judged: {reward.failure_code}: {reward}")
+            async def ask(text: Text, sample: int = sample, offset: float = offset) -> None:
+                try:
+                    found[text].append(vote_of(await naive.log_odds(client, text, sample) - offset))
+                except LlmFailed as error:
+                    failures.append(error)
+                    if len(failures) >= FIRST_LOOK and not any(found.values()):
+                        raise BenchmarkFailed(
+                            f"none of the first texts was judged: {error.failure_code}: {error}"
+                        ) from error
 
             await for_each(texts, ask, console=console, title=f"without defence, sample {sample + 1}", at_once=at_once)
-    return {text: statistics.fmean(found) for text, found in rewards.items() if len(found) == settings.samples}
+    return {text: pooled(votes) for text, votes in found.items() if len(votes) == settings.samples}
 
 
 async def defended(texts: Sequence[Text], judge: Judge, console: Console, at_once: int) -> dict[Text, Score]:

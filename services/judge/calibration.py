@@ -15,6 +15,7 @@ from typing import Final
 
 from services.judge.modes import LogprobMode, Vote
 from services.judge.panel import Bill, Panelist
+from shared.tasks import end_tasks
 
 MAX_EXAMPLES: Final = 16
 MIN_EACH: Final = 2
@@ -59,6 +60,10 @@ class Calibrator:
             self._measuring[key] = measuring
             measuring.add_done_callback(lambda task: self._forget(key, task))
         return await asyncio.shield(measuring)
+
+    async def close(self) -> None:
+        """End what is being measured."""
+        await end_tasks(self._measuring.values())
 
     def _forget(self, key: tuple[object, ...], task: asyncio.Task[Calibration | None]) -> None:
         """Failures are not kept."""

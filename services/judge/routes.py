@@ -26,7 +26,7 @@ class Publication(Contract):
     """Principles to be made known, and whether they shall be in force at once."""
 
     principles: Principles
-    activate: bool = True
+    activate: bool = Field(default=True, strict=True)
 
 
 class InForce(Contract):

@@ -106,6 +106,7 @@ class JudgeScorer:
     async def close(self) -> None:
         """Close all connections."""
         await end_tasks([*self._comparisons.values(), *([self._watching] if self._watching else [])])
+        await self._calibrator.close()
         for panelist in self._panel:
             await panelist.close()
         for limiter in self._limiters:

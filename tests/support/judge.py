@@ -55,12 +55,17 @@ class StartJudge(Protocol):
 def judge_service(
     output: Path, llm: LlmServer | str, redis: RedisServer | None = None, port: int | None = None, **settings: object
 ) -> Service:
-    """Start a judge; the caller ends it. Failures are quick: nothing is tried again unless ``settings`` say so."""
+    """Start a judge; the caller ends it.
+
+    Unless ``settings`` say so, nothing is tried again, so that failures are quick, and the model is asked only about
+    what is to be scored.
+    """
     values = {
         "llm_url": llm if isinstance(llm, str) else llm.url,
         "llm_model": "test-model",
         "llm_max_tries": 1,
         "llm_retry_wait_seconds": 0,
+        "calibrate": False,
         "drain_timeout_seconds": 5,
         "log_format": "json",
         **settings,
@@ -96,9 +101,7 @@ def messages_of(body: Any) -> list[str]:
 
 def shown_in(body: Any) -> list[str]:
     """What the policy wrote, as the question shows it: one text, or the candidates in their order."""
-    last = messages_of(body)[-1]
-    if "prompt" in body:
-        return [_FENCED.findall(last)[-1][2]]
+    last = messages_of(body)[-1].rpartition("请求：")[2]  # a base model reads the examples in the same text
     return [text for _, _, text in _FENCED.findall(last)]
 
 
@@ -126,10 +129,12 @@ class Taste:
 
     Attributes:
         bias: By how much it likes each place in a comparison, in log-odds.
+        leaning: By how much it likes the good label whatever it reads, in log-odds.
         delay_seconds: How long it thinks.
     """
 
     bias: Sequence[float] = ()
+    leaning: float = 0.0
     delay_seconds: float = 0.0
 
     def __call__(self, body: Any) -> Reply:
@@ -138,7 +143,8 @@ class Taste:
             logits = [power + bias for power, bias in zip(powers, [*self.bias, *[0.0] * 16], strict=False)]
             top = dict(zip("ABCDEFGHIJKLMNOP", log_softmax(logits), strict=False))
             return said(max(top, key=lambda each: top[each]), top=top, delay_seconds=self.delay_seconds)
-        return labelled(0.99 * sigmoid(powers[0]), 0.99 * sigmoid(-powers[0]), delay_seconds=self.delay_seconds)
+        odds = powers[0] + self.leaning
+        return labelled(0.99 * sigmoid(odds), 0.99 * sigmoid(-odds), delay_seconds=self.delay_seconds)
 
 
 def power_of(text: str) -> float:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from prometheus_client import CollectorRegistry
 
 from services.judge.examples import Example, Examples
 from services.judge.modes import ModeSettings
+from services.judge.panel import Panelist
 from services.judge.principles import Principles
 from services.judge.settings import JudgeSettings
-from shared.llm.chat import ChatAnswer, LlmUsage, TokenLogprobs
+from shared.llm.chat import ChatAnswer, ChatRequest, LlmUsage, Message, TokenLogprobs
+from shared.llm.client import LlmClient
+from shared.llm.limits import LimitSettings, LocalLimiter
+from shared.llm.metrics import LlmMetrics
+from shared.llm.settings import LlmSettings
 
 PROMPT_TOKENS, COMPLETION_TOKENS = 40, 3
 
@@ -45,6 +53,42 @@ def examples(prompts: int = 2, **changes: Any) -> Examples:
         for good in (1, 0)
     ]
     return Examples(id="test-examples", examples=rows)
+
+
+class ScriptedClient(LlmClient):
+    """Answers, or fails, as it is told; it keeps what it was asked."""
+
+    def __init__(self, script: Callable[[ChatRequest], ChatAnswer | Exception]) -> None:
+        settings = LlmSettings(llm_url="http://127.0.0.1:1", llm_model="test-model")
+        super().__init__(settings, limiter=LocalLimiter(LimitSettings()), metrics=LlmMetrics(CollectorRegistry()))
+        self.asked: list[ChatRequest] = []
+        self.under_way = 0
+        self.most_under_way = 0
+        self._script = script
+
+    async def ask(self, request: ChatRequest, *, timeout_seconds: float | None = None) -> ChatAnswer:
+        self.asked.append(request)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        return self._outcome(request)
+
+    async def check(self) -> None:
+        self._outcome(ChatRequest(messages=(Message(role="user", content="?"),), max_tokens=1))
+
+    def _outcome(self, request: ChatRequest) -> ChatAnswer:
+        outcome = self._script(request)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def panelist(script: Callable[[ChatRequest], ChatAnswer | Exception] | ChatAnswer | Exception) -> Panelist:
+    """A model of a panel that has no cache."""
+    outcome = script
+    client = ScriptedClient(outcome if callable(outcome) else lambda _: outcome)
+    return Panelist(client, None, api="chat", timeout_seconds=1)
 
 
 def settings(**changes: Any) -> JudgeSettings:

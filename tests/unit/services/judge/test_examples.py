@@ -79,6 +79,14 @@ def test_a_seed_gives_the_same_order_again_and_seeds_differ() -> None:
     assert shipped.in_order(3, 8) == shipped.in_order(3)[:8]
 
 
+@hypothesis.given(orders=strategies.lists(strategies.integers(min_value=0, max_value=99), unique=True, max_size=8))
+def test_samples_have_the_orders_that_are_named_first_and_then_others(orders: list[int]) -> None:
+    some = examples(2).model_copy(update={"orders": orders})
+    seeds = [some.seed_of(sample) for sample in range(len(orders) + 8)]
+    assert seeds[: len(orders)] == orders
+    assert len(set(seeds)) == len(seeds)
+
+
 def test_neither_label_always_comes_first() -> None:
     firsts = [those_that_ship().in_order(seed)[0].verdict for seed in range(40)]
     assert 8 < sum(firsts) < 32

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from services.judge.modes import LogprobMode, Mode, RubricMode, VerdictMode, is_in_language
+from services.judge.modes import LogprobMode, Mode, RubricMode, VerdictMode, Vote, is_in_language, pooled, vote_of
 from services.judge.prompts import JSON_CUE, LABEL_CUE, Work
 from services.judge.rubric import WEIGHTS, Rubric
 from shared.llm.chat import MAX_TOP_LOGPROBS, ChatAnswer
@@ -133,6 +133,18 @@ def test_any_two_log_probabilities_give_a_reward_between_zero_and_one(good: floa
     vote = logprob(least_label_mass=0.0).read(answer("好", {"好": good, "差": bad}))
     assert 0 <= vote.reward <= 1
     assert vote.verdict == (1 if good >= bad else 0) or math.isclose(good, bad, abs_tol=1e-9)
+
+
+def test_several_votes_of_labels_are_one_by_their_mean_log_odds() -> None:
+    votes = [vote_of(value) for value in (3.0, -1.0, 1.0)]
+    assert pooled(votes) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert pooled(votes[:1]) == votes[0].reward
+
+
+def test_several_votes_without_log_odds_are_one_by_their_mean_reward() -> None:
+    votes = [Vote(reward=reward, verdict=0, components={}) for reward in (0.0, 1.0, 1.0)]
+    assert pooled(votes) == pytest.approx(2 / 3)
+    assert pooled([*votes, vote_of(0.0)]) == pytest.approx(2.5 / 4)
 
 
 def test_other_words_can_be_the_labels() -> None:

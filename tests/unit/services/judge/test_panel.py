@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from services.judge.panel import Bill, Panelist, check_panel
+from services.judge.panel import Bill, check_panel
 from shared.errors import NotReady
-from shared.llm.chat import ChatAnswer, ChatRequest, Message
-from shared.llm.client import LlmClient
+from shared.llm.chat import ChatRequest, Message
 from shared.llm.errors import LlmFailed
-from shared.llm.limits import LimitSettings, LocalLimiter
-from shared.llm.metrics import LlmMetrics
-from shared.llm.settings import LlmSettings
 from shared.schemas import Usage
-from tests.unit.services.judge.made import answer
+from tests.unit.services.judge.made import answer, panelist
 
 REQUEST = ChatRequest(messages=(Message(role="user", content="好不好"),), max_tokens=1)
-
-
-class ScriptedClient(LlmClient):
-    """Answers, or fails, as it is told."""
-
-    def __init__(self, outcome: ChatAnswer | Exception) -> None:
-        settings = LlmSettings(llm_url="http://127.0.0.1:1", llm_model="test-model")
-        super().__init__(settings, limiter=LocalLimiter(LimitSettings()), metrics=LlmMetrics(CollectorRegistry()))
-        self._outcome = outcome
-
-    async def ask(self, request: ChatRequest, *, timeout_seconds: float | None = None) -> ChatAnswer:
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        return self._outcome
-
-    async def check(self) -> None:
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-
-
-def panelist(outcome: ChatAnswer | Exception) -> Panelist:
-    return Panelist(ScriptedClient(outcome), None, api="chat", timeout_seconds=1)
 
 
 async def test_an_answer_that_was_asked_is_on_the_bill() -> None:
@@ -90,4 +63,4 @@ async def test_a_panel_is_ready_where_enough_of_it_is(outcomes: list[Any], neede
 
 async def test_a_bug_in_a_check_is_not_taken_for_an_outage() -> None:
     with pytest.raises(RuntimeError):
-        await check_panel([panelist(AWAY), panelist(cast("Any", RuntimeError("bug")))], 1)
+        await check_panel([panelist(AWAY), panelist(RuntimeError("bug"))], 1)
