@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import math
 import random
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -130,6 +131,25 @@ def compare(observed: Mapping[tuple[int, ...], Sequence[float]]) -> Comparison:
         strengths=tuple(float(value) for value in strengths),
         position_bias=float(places.max() - places.min()),
     )
+
+
+def compare_with_empty(judged: Mapping[int, Comparison], worded: Sequence[int], members: int) -> Comparison:
+    """The mean of several models' comparisons of those members that have words, with the others put behind them."""
+    places = {place: number for number, place in enumerate(worded)}
+    rewards: list[float] = []
+    strengths: list[float] = []
+    empty = members - len(worded)
+    for place in range(members):
+        if place not in places:
+            rewards.append(0.5 * (empty - 1) / (members - 1))
+            strengths.append(0.0)
+            continue
+        number = places[place]
+        among = statistics.fmean(each.rewards[number] for each in judged.values()) if judged else 0.0
+        rewards.append((among * (len(worded) - 1) + empty) / (members - 1))
+        strengths.append(statistics.fmean(each.strengths[number] for each in judged.values()) if judged else 0.0)
+    bias = statistics.fmean(each.position_bias for each in judged.values()) if judged else 0.0
+    return Comparison(rewards=tuple(rewards), strengths=tuple(strengths), position_bias=bias)
 
 
 def _sigmoid(value: float) -> float:

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 
-from shared.errors import NotReady
+from shared.errors import NotReady, ScoringFailed
 from shared.llm.cache import AnswerCache
 from shared.llm.chat import ChatAnswer, ChatRequest, LlmApi
 from shared.llm.client import LlmClient
@@ -96,6 +96,11 @@ class Panelist:
             raise
         bill.add(answer.usage.to_contract())
         return answer
+
+
+def with_usage(error: ScoringFailed, bill: Bill) -> ScoringFailed:
+    """The same failure with the cost of everything that was asked for its rollout."""
+    return ScoringFailed(error.detail, code=error.failure_code, retryable=error.may_retry, usage=bill.usage())
 
 
 async def check_panel(panel: Sequence[Panelist], quorum: int) -> None:

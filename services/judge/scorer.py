@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import hashlib
 import statistics
@@ -14,17 +13,18 @@ from pydantic import JsonValue
 from redis.asyncio import Redis
 
 from services.judge.calibration import Calibrator
-from services.judge.comparison import MAX_MEMBERS, MIN_MEMBERS, Comparison, GroupMode, compare, orders
 from services.judge.examples import find_examples
-from services.judge.groups import Group, LocalMeeting, Meeting, RedisMeeting
+from services.judge.group_judge import GroupJudge
+from services.judge.groups import LocalMeeting, RedisMeeting
 from services.judge.metrics import JudgeMetrics
 from services.judge.modes import LOG_ODDS, MODES, LogprobMode, Mode, ModeName, ModeSettings, Vote, pooled, vote_of
 from services.judge.options import JudgeOptions, options_schema, read_options
-from services.judge.panel import Bill, Panelist, check_panel
+from services.judge.panel import Bill, Panelist, check_panel, with_usage
 from services.judge.principles import Principles
 from services.judge.prompts import TEMPLATES_VERSION, Work
 from services.judge.settings import JudgeSettings
 from services.judge.store import PrinciplesStore
+from services.judge.task import JudgeTask, has_words
 from shared.errors import ScoringFailed, TextTooLong
 from shared.llm.cache import AnswerCache
 from shared.llm.chat import BYTES_PER_TOKEN, LlmApi
@@ -32,22 +32,12 @@ from shared.llm.client import LlmClient
 from shared.llm.limits import FleetLimiter, Limiter, LimitSettings, LocalLimiter
 from shared.llm.metrics import LlmMetrics
 from shared.queue.broker import connect
-from shared.schemas import GROUP_SIZE, RewardInfo, RewardRange, Rollout
+from shared.schemas import RewardInfo, RewardRange, Rollout
 from shared.scorer import Outcome, Scored
 from shared.tasks import end_tasks
-from shared.untrusted import CUT, Inspection, disarm, inspect
+from shared.untrusted import Inspection, disarm, inspect
 
 log = structlog.get_logger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """How one rollout shall be judged: the request's options over the settings."""
-
-    mode: ModeName
-    principles: Principles
-    samples: int
-    version: str
 
 
 class JudgeScorer:
@@ -78,9 +68,10 @@ class JudgeScorer:
             )
         )
         self._panel = self._make_panel(llm_metrics)
-        self._meeting: Meeting = LocalMeeting() if self._redis is None else RedisMeeting(self._redis, settings.name)
         self._calibrator = Calibrator()
-        self._comparisons: dict[str, asyncio.Task[tuple[Comparison, Bill]]] = {}
+        meeting = LocalMeeting() if self._redis is None else RedisMeeting(self._redis, settings.name)
+        modes = {panelist: self._mode_settings(panelist.api) for panelist in self._panel}
+        self._groups = GroupJudge(settings, metrics, self._examples, modes, meeting)
         self._watching: asyncio.Task[None] | None = None
         self._mode = functools.lru_cache(maxsize=64)(self._make_mode)
 
@@ -105,7 +96,9 @@ class JudgeScorer:
 
     async def close(self) -> None:
         """Close all connections."""
-        await end_tasks([*self._comparisons.values(), *([self._watching] if self._watching else [])])
+        if self._watching is not None:
+            await end_tasks([self._watching])
+        await self._groups.close()
         await self._calibrator.close()
         for panelist in self._panel:
             await panelist.close()
@@ -158,7 +151,7 @@ class JudgeScorer:
                 f"signs of an attack on the judge: {', '.join(seen.flags)}", code="attack_flagged", retryable=False
             )
         if task.mode == "group":
-            return await self._scored_in_group(rollout, asked, task, seen)
+            return await self._groups.scored(rollout, asked, task, seen)
         if not has_words(seen.shown):
             return _nothing_to_judge(task, seen)
         work = Work(prompt=disarm(rollout.prompt), completion=seen.shown)
@@ -168,7 +161,7 @@ class JudgeScorer:
 
     # One work by itself
 
-    async def _votes(self, work: Work, task: _Task, bill: Bill) -> list[Vote]:
+    async def _votes(self, work: Work, task: JudgeTask, bill: Bill) -> list[Vote]:
         """The votes of all models and samples that could be read, as many as the quorum asks for."""
         results = await asyncio.gather(
             *(
@@ -186,10 +179,10 @@ class JudgeScorer:
         quorum = len(results) if self._settings.quorum is None else min(self._settings.quorum, len(results))
         if len(votes) < quorum:
             first = next((failure for failure in failures if failure.may_retry), failures[0])
-            raise _with_usage(first, bill)
+            raise with_usage(first, bill)
         return votes
 
-    async def _vote(self, panelist: Panelist, work: Work, sample: int, task: _Task, bill: Bill) -> Vote:
+    async def _vote(self, panelist: Panelist, work: Work, sample: int, task: JudgeTask, bill: Bill) -> Vote:
         mode = self._mode(task.mode, task.principles.version, panelist.api)
         request = mode.request(work, sample, task.samples)
         salt = task.principles.version
@@ -203,7 +196,7 @@ class JudgeScorer:
         components = {name: value for name, value in vote.components.items() if name != LOG_ODDS}
         return vote_of(vote.log_odds - calibration.offset, **components, calibration=calibration.offset)
 
-    def _combined(self, votes: Sequence[Vote], task: _Task, seen: Inspection, bill: Bill) -> Scored:
+    def _combined(self, votes: Sequence[Vote], task: JudgeTask, seen: Inspection, bill: Bill) -> Scored:
         """All votes as one; where there are several, how far they are apart."""
         rewards = [vote.reward for vote in votes]
         reward = pooled(votes)
@@ -226,111 +219,14 @@ class JudgeScorer:
             version=task.version,
         )
 
-    # Members of a group compared
-
-    async def _scored_in_group(self, rollout: Rollout, asked: JudgeOptions, task: _Task, seen: Inspection) -> Scored:
-        size = self._group_size(rollout, asked)
-        assert rollout.group is not None
-        group = Group(
-            key=Group.key_of(rollout.group, rollout.prompt, str(size), task.version),
-            size=size,
-            closes_after_seconds=self._settings.group_wait_seconds,
-        )
-        # With its text: the same id with another text is another member.
-        member = Group.key_of(rollout.id, seen.shown)
-        members = await self._meeting.members(group, member, seen.shown)
-        complete = len(members) >= size
-        if member not in members:
-            raise ScoringFailed("its group was compared before it came", code="group_closed", retryable=False)
-        if len(members) < MIN_MEMBERS or (not complete and self._settings.group_missing == "fail"):
-            raise ScoringFailed(
-                f"{len(members)} of {size} members of its group came within {group.closes_after_seconds:g} s",
-                code="group_incomplete",
-                retryable=False,
-            )
-        first = group.key not in self._comparisons
-        if first:
-            comparing = asyncio.create_task(self._compare(group, disarm(rollout.prompt), members, task, complete))
-            self._comparisons[group.key] = comparing
-            comparing.add_done_callback(lambda _: self._comparisons.pop(group.key, None))
-        try:
-            comparison, bill = await asyncio.shield(self._comparisons[group.key])
-        except ScoringFailed as error:
-            # What it cost is told once, and one exception must not be raised in several tasks.
-            raise error if first else _with_usage(error, Bill()) from None
-        place = sorted(members).index(member)
-        return Scored(
-            reward=comparison.rewards[place],
-            components={
-                "strength": comparison.strengths[place],
-                "position_bias": comparison.position_bias,
-                "members": float(len(members)),
-            },
-            flags=seen.flags,
-            cached=bill.cached,
-            usage=bill.usage() if first else Bill().usage(),
-            version=task.version,
-        )
-
-    def _group_size(self, rollout: Rollout, asked: JudgeOptions) -> int:
-        size = rollout.metadata.get(GROUP_SIZE, asked.group_size)
-        if rollout.group is None:
-            raise ScoringFailed("group mode needs rollouts with a group", code="no_group", retryable=False)
-        if not isinstance(size, int) or isinstance(size, bool) or not MIN_MEMBERS <= size <= MAX_MEMBERS:
-            raise ScoringFailed(
-                f"group mode needs the size of the group, {MIN_MEMBERS} to {MAX_MEMBERS}, as the option group_size or "
-                "in the rollout's metadata",
-                code="no_group_size",
-                retryable=False,
-            )
-        return size
-
-    async def _compare(
-        self, group: Group, prompt: str, members: Mapping[str, str], task: _Task, complete: bool
-    ) -> tuple[Comparison, Bill]:
-        """Compare all members, in the order of their names. Members with nothing to judge lose against all others."""
-        names = sorted(members)
-        worded = [place for place, name in enumerate(names) if has_words(members[name])]
-        texts = [members[names[place]] for place in worded]
-        bill = Bill()
-        self._metrics.groups.labels("complete" if complete else "incomplete").inc()
-        if len(texts) < MIN_MEMBERS:
-            return compare_with_empty({}, worded, len(names)), bill
-        modes = {
-            panelist: GroupMode(task.principles, self._examples, self._mode_settings(panelist.api))
-            for panelist in self._panel
-        }
-        wanted = orders(len(texts), self._settings.group_orders, group.key)
-
-        async def observe(panelist: Panelist, order: tuple[int, ...]) -> list[float]:
-            request = modes[panelist].request(prompt, [texts[place] for place in order])
-            return modes[panelist].read(await panelist.ask(request, task.principles.version, bill), len(order))
-
-        try:
-            async with asyncio.TaskGroup() as asking:
-                observed = {
-                    (panelist, order): asking.create_task(observe(panelist, order))
-                    for panelist in self._panel
-                    for order in wanted
-                }
-        except ExceptionGroup as group_error:
-            failed, others = group_error.split(ScoringFailed)
-            if others is not None or failed is None:
-                raise
-            raise _with_usage(_first_failure(failed), bill) from None
-        judged = [compare({order: observed[panelist, order].result() for order in wanted}) for panelist in self._panel]
-        for each in judged:
-            self._metrics.position_bias.observe(each.position_bias)
-        return compare_with_empty(dict(enumerate(judged)), worded, len(names)), bill
-
     # What is asked, and of whom
 
-    def _task(self, asked: JudgeOptions) -> _Task:
+    def _task(self, asked: JudgeOptions) -> JudgeTask:
         settings = self._settings
         principles = self.principles.active if asked.principles is None else self.principles.named(asked.principles)
         mode = asked.mode or settings.mode
         samples = asked.samples or settings.samples
-        return _Task(
+        return JudgeTask(
             mode=mode, principles=principles, samples=samples, version=self._version(principles, mode, samples)
         )
 
@@ -400,31 +296,7 @@ class JudgeScorer:
         return panel
 
 
-def has_words(shown: str) -> bool:
-    """Whether a letter or digit is left to be judged."""
-    return any(map(str.isalnum, shown.replace(CUT, "")))
-
-
-def compare_with_empty(judged: Mapping[int, Comparison], worded: Sequence[int], members: int) -> Comparison:
-    """The mean of several models' comparisons of those members that have words, with the others put behind them."""
-    places = {place: number for number, place in enumerate(worded)}
-    rewards: list[float] = []
-    strengths: list[float] = []
-    empty = members - len(worded)
-    for place in range(members):
-        if place not in places:
-            rewards.append(0.5 * (empty - 1) / (members - 1))
-            strengths.append(0.0)
-            continue
-        number = places[place]
-        among = statistics.fmean(each.rewards[number] for each in judged.values()) if judged else 0.0
-        rewards.append((among * (len(worded) - 1) + empty) / (members - 1))
-        strengths.append(statistics.fmean(each.strengths[number] for each in judged.values()) if judged else 0.0)
-    bias = statistics.fmean(each.position_bias for each in judged.values()) if judged else 0.0
-    return Comparison(rewards=tuple(rewards), strengths=tuple(strengths), position_bias=bias)
-
-
-def _nothing_to_judge(task: _Task, seen: Inspection) -> Scored:
+def _nothing_to_judge(task: JudgeTask, seen: Inspection) -> Scored:
     return Scored(
         reward=0.0,
         verdict=0,
@@ -433,19 +305,6 @@ def _nothing_to_judge(task: _Task, seen: Inspection) -> Scored:
         usage=Bill().usage(),
         version=task.version,
     )
-
-
-def _with_usage(error: ScoringFailed, bill: Bill) -> ScoringFailed:
-    """The same failure with the cost of everything that was asked for its rollout."""
-    return ScoringFailed(error.detail, code=error.failure_code, retryable=error.may_retry, usage=bill.usage())
-
-
-def _first_failure(failures: BaseExceptionGroup[ScoringFailed]) -> ScoringFailed:
-    error: BaseException = failures
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, ScoringFailed)
-    return error
 
 
 def _redis(settings: JudgeSettings) -> Redis | None:

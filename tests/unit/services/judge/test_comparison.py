@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 
-from services.judge.comparison import MAX_MEMBERS, MIN_MEMBERS, GroupMode, compare, orders
+from services.judge.comparison import MAX_MEMBERS, MIN_MEMBERS, GroupMode, compare, compare_with_empty, orders
 from services.judge.examples import find_examples
 from services.judge.prompts import BEST_CUE
-from services.judge.scorer import compare_with_empty
 from shared.llm.errors import LlmFailed
 from shared.schemas import Usage
 from tests.unit.services.judge.made import answer, mode_settings, principles

@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.judge.metrics import JudgeMetrics
-from services.judge.scorer import JudgeScorer, has_words
+from services.judge.scorer import JudgeScorer
+from services.judge.task import has_words
 from shared.errors import InvalidData, InvalidRequest, TextTooLong
 from shared.llm.metrics import LlmMetrics
 from shared.schemas import Rollout

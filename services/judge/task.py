@@ -1,0 +1,24 @@
+"""What one rollout's judgement hangs on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from services.judge.modes import ModeName
+from services.judge.principles import Principles
+from shared.untrusted import CUT
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeTask:
+    """How one rollout shall be judged: the request's options over the settings."""
+
+    mode: ModeName
+    principles: Principles
+    samples: int
+    version: str
+
+
+def has_words(shown: str) -> bool:
+    """Whether a letter or digit is left to be judged."""
+    return any(map(str.isalnum, shown.replace(CUT, "")))
