@@ -13,8 +13,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Final
 
-from services.judge.modes import LogprobMode, Vote
+from services.judge.modes import LogprobMode
 from services.judge.panel import Bill, Panelist
+from shared.llm.errors import LlmFailed
 from shared.tasks import end_tasks
 
 MAX_EXAMPLES: Final = 16
@@ -49,7 +50,7 @@ class Calibrator:
         """The calibration of one sample's prompt; None where there are too few examples for it.
 
         Raises:
-            LlmFailed: The model could not be asked about an example. The next call tries again.
+            LlmFailed: The model could not be asked, or judges too few of the examples. The next call tries again.
         """
         key = (id(mode), panelist, sample, salt)
         measuring = self._measuring.get(key)
@@ -76,16 +77,28 @@ async def _measure(mode: LogprobMode, panelist: Panelist, sample: int, salt: str
     labels = [verdict for _, verdict in held_out]
     if min(labels.count(0), labels.count(1)) < MIN_EACH:
         return None
+    failures: list[LlmFailed] = []
 
-    async def vote(number: int) -> Vote:
+    async def log_odds(number: int) -> float | None:
         request = mode.request(held_out[number][0], sample, 1)
-        return mode.read(await panelist.ask(request, salt, bill))
+        try:
+            return mode.read(await panelist.ask(request, salt, bill)).log_odds
+        except LlmFailed as error:
+            if error.may_retry:
+                raise
+            failures.append(error)  # one example that a model does not judge must not keep it from judging
+            return None
 
-    first = await vote(0)  # alone, so that the server has the prompt's fixed part when the others come
-    votes = [first, *await asyncio.gather(*map(vote, range(1, len(held_out))))]
-    good = [vote.log_odds for vote, verdict in zip(votes, labels, strict=True) if verdict]
-    bad = [vote.log_odds for vote, verdict in zip(votes, labels, strict=True) if not verdict]
-    return Calibration(offset=(statistics.fmean(good) + statistics.fmean(bad)) / 2, auc=_auc(good, bad))
+    first = await log_odds(0)  # alone, so that the server has the prompt's fixed part when the others come
+    measured = [first, *await asyncio.gather(*map(log_odds, range(1, len(held_out))))]
+    odds: dict[int, list[float]] = {0: [], 1: []}
+    for value, verdict in zip(measured, labels, strict=True):
+        if value is not None:
+            odds[verdict].append(value)
+    if min(map(len, odds.values())) < MIN_EACH:
+        raise failures[0]
+    offset = statistics.fmean(map(statistics.fmean, odds.values()))
+    return Calibration(offset=offset, auc=_auc(odds[1], odds[0]))
 
 
 def _auc(good: Sequence[float], bad: Sequence[float]) -> float:

@@ -144,6 +144,18 @@ async def test_where_an_example_cannot_be_judged_nobody_gets_a_zero_and_the_next
     assert found.offset == pytest.approx(3)
 
 
+async def test_one_example_that_a_model_does_not_judge_does_not_keep_it_from_judging() -> None:
+    of = mode()
+    (odd, _), *_ = of.held_out(0)
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        return answer("很", {"很": -0.01}) if odd.completion in request.messages[-1].content else leaning(request)
+
+    model = panelist(script)
+    assert await calibrated(model, of) == pytest.approx((3, 1))
+    assert len(client_of(model).asked) == len(of.held_out(0))
+
+
 async def test_a_model_that_is_away_is_asked_one_question_and_not_sixteen() -> None:
     model = panelist(LlmFailed("away", code="llm_unreachable"))
     with pytest.raises(LlmFailed):
