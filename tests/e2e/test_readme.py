@@ -237,9 +237,10 @@ def test_every_option_that_is_named_exists() -> None:
 
 
 def options(found: Any) -> set[str]:
-    """Of a command and all below it."""
+    """Of a command and all below it; the second are those that switch something off."""
     below = found.commands.values() if isinstance(found, TyperGroup) else ()
-    return {name for parameter in found.params for name in parameter.opts}.union(*map(options, below))
+    own = {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return own.union(*map(options, below))
 
 
 @pytest.mark.parametrize(("page", "target"), LINKS)

@@ -142,7 +142,7 @@ def test_the_naive_prompt_differs_from_the_judges_in_its_defence_alone() -> None
     assert naive.prompt.endswith(f"祝福语：{raw}\n评价：")
     assert "标记" not in naive.prompt
     assert "【" not in naive.prompt
-    rows = examples.in_order(0, SETTINGS.few_shot_limit)
+    rows = examples.in_order(examples.seed_of(0), SETTINGS.few_shot_limit)
     assert all(row.completion in naive.prompt and row.completion in judged.prompt for row in rows)
     assert all(rule in naive.prompt for rule in principles.rules)
     assert (naive.max_tokens, naive.top_logprobs) == (judged.max_tokens, judged.top_logprobs)
