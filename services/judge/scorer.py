@@ -8,7 +8,6 @@ import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
 
-import structlog
 from pydantic import JsonValue
 from redis.asyncio import Redis
 
@@ -36,8 +35,6 @@ from shared.schemas import RewardInfo, RewardRange, Rollout
 from shared.scorer import Outcome, Scored
 from shared.tasks import end_tasks
 from shared.untrusted import Inspection, disarm, inspect
-
-log = structlog.get_logger(__name__)
 
 
 class JudgeScorer:
@@ -132,7 +129,6 @@ class JudgeScorer:
 
     async def score(self, rollouts: Sequence[Rollout], options: Mapping[str, JsonValue]) -> list[Outcome]:
         """Judge each; they wait for each other only where they are compared."""
-        await self.principles.refresh()
         asked = read_options(options)
         return list(await asyncio.gather(*(self._outcome(rollout, asked) for rollout in rollouts)))
 
