@@ -31,10 +31,9 @@ from benchmarks.judge_setup import (
     check_judge_arguments,
     failure_codes,
     for_each,
-    judge_of,
     plain_client,
     positive,
-    run,
+    run_judged,
     section_json,
     write_json,
 )
@@ -508,12 +507,7 @@ def main() -> None:
     add_judge_arguments(parser)
     given = parser.parse_args()
     check_judge_arguments(parser, given)
-
-    async def measured(console: Console) -> int:
-        async with judge_of(given, console) as judge:
-            return await measure(given, judge, console)
-
-    run(measured)
+    run_judged(given, measure)
 
 
 if __name__ == "__main__":

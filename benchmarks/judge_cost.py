@@ -28,11 +28,10 @@ from benchmarks.judge_setup import (
     bare_instructions,
     check_judge_arguments,
     for_each,
-    judge_of,
     plain_client,
     positive,
     read_samples,
-    run,
+    run_judged,
     samples,
     section_json,
     write_json,
@@ -405,12 +404,7 @@ def main() -> None:
     add_judge_arguments(parser)
     given = parser.parse_args()
     check_judge_arguments(parser, given)
-
-    async def measured(console: Console) -> int:
-        async with judge_of(given, console) as judge:
-            return await measure(given, judge, console)
-
-    run(measured)
+    run_judged(given, measure)
 
 
 if __name__ == "__main__":

@@ -429,6 +429,18 @@ def run(main: Callable[[Console], Awaitable[int]]) -> NoReturn:
     sys.exit(status)
 
 
+def run_judged(
+    given: argparse.Namespace, measure: Callable[[argparse.Namespace, Judge, Console], Awaitable[int]]
+) -> NoReturn:
+    """Run a benchmark on a judge that is started for it."""
+
+    async def measured(console: Console) -> int:
+        async with judge_of(given, console) as judge:
+            return await measure(given, judge, console)
+
+    run(measured)
+
+
 def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -7,6 +7,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 
+from tests.support.stream_server import serving
+
 
 class CannedServer:
     """Gives its answers in turn, the last one again and again; each on a connection of its own."""
@@ -44,23 +46,5 @@ def http_answer(status: str, body: bytes = b"", **headers: str) -> bytes:
 async def canned(*answers: bytes, seconds_between_bytes: float = 0.0) -> AsyncIterator[CannedServer]:
     """Serve answers while the context is open."""
     canned_server = CannedServer(answers, seconds_between_bytes=seconds_between_bytes)
-    tasks: list[asyncio.Task[None]] = []
-    writers: list[asyncio.StreamWriter] = []
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        tasks.append(asyncio.ensure_future(canned_server.handle(reader, writer)))
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    canned_server.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with serving(canned_server.handle) as canned_server.url:
         yield canned_server
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in writers:
-            writer.close()
-        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
-        await server.wait_closed()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
-from shared.errors import InvalidData
 from trainer.data.rows import Row, json_rows, kind_of
+from trainer.data.shipped import check_digest, read_shipped
 
 AttackSplit = Literal["development", "held_out"]
 ATTACK_SPLITS: Final[tuple[AttackSplit, ...]] = get_args(AttackSplit)
@@ -105,20 +103,13 @@ def check_attacks(path: Path, data: bytes, sha256: str) -> list[Attack]:
         sha256: Of that content with line feeds as line ends; git on Windows may have put others.
     """
     attacks = [_attack(row) for row in json_rows(path, data)]
-    digest = hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
-    if digest != sha256:
-        raise InvalidData(path, f"is not the file of the datasheet: its SHA-256 is {digest}, not {sha256}")
+    check_digest(path, data, sha256)
     return attacks
 
 
 def _load() -> list[Attack]:
-    file = resources.files("trainer.data") / "attacks" / "attacks.jsonl"
     name = Path("attacks") / "attacks.jsonl"
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InvalidData(name, f"cannot be read; is zhufu installed whole? {error.strerror}") from None
-    return check_attacks(name, data, ATTACKS_SHA256)
+    return check_attacks(name, read_shipped(name), ATTACKS_SHA256)
 
 
 def _attack(row: Row) -> Attack:

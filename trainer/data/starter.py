@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
 
-from shared.errors import InvalidData
 from trainer.data.records import Flaw, StarterPair
 from trainer.data.rows import Row, json_rows
+from trainer.data.shipped import check_digest, read_shipped
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -31,13 +29,8 @@ def load_starter(split: Split = "train") -> list[StarterPair]:
     Raises:
         InvalidData: The installed file is not the one that the datasheet describes.
     """
-    file = resources.files("trainer.data") / "starter" / f"{split}.jsonl"
     name = Path("starter") / f"{split}.jsonl"
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InvalidData(name, f"cannot be read; is zhufu installed whole? {error.strerror}") from None
-    return check_starter(name, data, SHA256[split])
+    return check_starter(name, read_shipped(name), SHA256[split])
 
 
 def check_starter(path: Path, data: bytes, sha256: str) -> list[StarterPair]:
@@ -49,9 +42,7 @@ def check_starter(path: Path, data: bytes, sha256: str) -> list[StarterPair]:
         sha256: Of that content with line feeds as line ends; git on Windows may have put others.
     """
     pairs = [_starter_pair(row) for row in json_rows(path, data)]
-    digest = hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
-    if digest != sha256:
-        raise InvalidData(path, f"is not the file of the datasheet: its SHA-256 is {digest}, not {sha256}")
+    check_digest(path, data, sha256)
     return pairs
 
 

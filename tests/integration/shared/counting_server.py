@@ -7,6 +7,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
+from tests.support.stream_server import serving
+
 
 class CountingServer:
     """Answers every request with its own number, after a while.
@@ -66,23 +68,5 @@ class CountingServer:
 async def counting() -> AsyncIterator[CountingServer]:
     """Serve while the context is open."""
     counter = CountingServer()
-    tasks: set[asyncio.Task[None]] = set()
-    writers: list[asyncio.StreamWriter] = []
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        tasks.add(asyncio.create_task(counter.handle(reader, writer)))
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    counter.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    try:
+    async with serving(counter.handle) as counter.url:
         yield counter
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in writers:
-            writer.close()
-        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
-        await server.wait_closed()
