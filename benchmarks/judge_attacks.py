@@ -42,12 +42,14 @@ from benchmarks.tables import Section
 from services.judge.calibration import MAX_EXAMPLES
 from services.judge.examples import Examples, find_examples
 from services.judge.modes import LogprobMode, ModeSettings, Vote, pooled, vote_of
-from services.judge.principles import Principles, find_principles
-from services.judge.prompts import LABEL_CUE, LOGPROB_TASK, Prefix
+from services.judge.principles import find_principles
+from services.judge.prompts import LABEL_CUE, LOGPROB_TASK
 from shared.client import RewardClient
 from shared.llm.chat import MAX_TOP_LOGPROBS, ChatRequest
 from shared.llm.client import LlmClient
 from shared.llm.errors import LlmFailed
+from shared.llm.prompts import Prefix
+from shared.principles import Principles
 from shared.schemas import Rollout, Score
 from shared.untrusted import inspect
 from trainer.data.attacks import ATTACK_KINDS, ATTACK_SPLITS, Attack, load_attacks, load_look_alikes

@@ -40,12 +40,13 @@ from benchmarks.processes import BenchmarkFailed
 from benchmarks.tables import Section, percentile
 from services.judge.examples import find_examples
 from services.judge.modes import REASON_TOKENS, VerdictMode
-from services.judge.principles import Principles, find_principles
+from services.judge.principles import find_principles
 from services.judge.prompts import JSON_CUE, VERDICT_TASK
 from shared.client import RewardClient
 from shared.llm.chat import ChatRequest, Message
 from shared.llm.client import LlmClient
 from shared.llm.errors import LlmFailed
+from shared.principles import Principles
 from shared.schemas import Rollout
 from trainer.data.records import StarterPair
 from trainer.data.starter import load_starter

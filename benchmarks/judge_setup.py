@@ -32,7 +32,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.processes import BenchmarkFailed, free_port, redis_server, service, started
 from benchmarks.tables import Section
 from services.judge.modes import ModeSettings
-from services.judge.principles import Principles
 from services.judge.prompts import HEAD
 from services.judge.settings import JudgeSettings
 from shared.client import RewardClient
@@ -40,6 +39,7 @@ from shared.errors import ZhufuError
 from shared.llm.client import LlmClient
 from shared.llm.limits import LimitSettings, LocalLimiter
 from shared.llm.metrics import LlmMetrics
+from shared.principles import Principles
 from shared.schemas import Rollout, Score
 from trainer.local_llm.options import GEMMA_ALIAS
 

@@ -24,16 +24,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import structlog
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from shared.errors import Overloaded, ScoringFailed, ShuttingDown, TextTooLong, ZhufuError
 from shared.metrics import ServiceMetrics
-from shared.schemas import Rollout, Score, ScoreFailure, Usage
+from shared.schemas import FiniteJson, Rollout, Score, ScoreFailure, Text, Usage
 from shared.scorer import Outcome, Scorer
 from shared.tasks import end_tasks
 
 log = structlog.get_logger(__name__)
 
+_DETAILS: TypeAdapter[dict[Text, FiniteJson]] = TypeAdapter(dict[Text, FiniteJson])
 FORMING_WINDOW = 1024
 """How many of the oldest pending rollouts are looked at when a batch is formed; bounds the work for each batch."""
 
@@ -262,9 +263,7 @@ class MicroBatcher:
 
     def _resolve(self, work: Work, outcome: Outcome) -> None:
         if isinstance(outcome, ScoringFailed):
-            self._resolve_failed(
-                work, outcome.failure_code, outcome.detail, retryable=outcome.may_retry, usage=outcome.usage
-            )
+            self._resolve_scoring_failed(work, outcome)
             return
         try:
             values = (outcome.reward, *outcome.components.values())
@@ -283,6 +282,7 @@ class MicroBatcher:
                 cached=outcome.cached,
                 version=outcome.version or self._scorer.info().version,
                 usage=outcome.usage,
+                details=None if outcome.details is None else dict(outcome.details),
                 latency_seconds=time.monotonic() - work.admitted_at,
             )
         except Exception as error:  # a verdict of 2, a reward of None: it fails this rollout only
@@ -291,6 +291,16 @@ class MicroBatcher:
             self._resolve_failed(work, "invalid_outcome", detail, retryable=False)
         else:
             self._set(work, score)
+
+    def _resolve_scoring_failed(self, work: Work, failed: ScoringFailed) -> None:
+        try:
+            details = None if failed.details is None else dict(_DETAILS.validate_python(failed.details))
+        except ValidationError as error:
+            log.error("invalid_details", rollout_id=work.rollout.id, exc_info=error)
+            details = None  # why it failed counts for more than what was found out before
+        self._resolve_failed(
+            work, failed.failure_code, failed.detail, retryable=failed.may_retry, usage=failed.usage, details=details
+        )
 
     def _resolve_raised(self, work: Work, error: Exception) -> None:
         log.error("scorer_raised", rollout_id=work.rollout.id, exc_info=error)
@@ -307,15 +317,27 @@ class MicroBatcher:
         self._resolve_without_reward(work, "expired", failure)
 
     def _resolve_failed(
-        self, work: Work, code: str, detail: str, *, retryable: bool, usage: Usage | None = None
+        self,
+        work: Work,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool,
+        usage: Usage | None = None,
+        details: dict[str, JsonValue] | None = None,
     ) -> None:
         # The detail may quote what a model wrote; a failure that cannot be told would leave callers waiting.
         code, detail = (text.encode(errors="replace").decode() for text in (code, detail))
         failure = ScoreFailure(code=code, detail=detail, retryable=retryable)
-        self._resolve_without_reward(work, "failed", failure, usage)
+        self._resolve_without_reward(work, "failed", failure, usage, details)
 
     def _resolve_without_reward(
-        self, work: Work, status: Literal["failed", "expired"], failure: ScoreFailure, usage: Usage | None = None
+        self,
+        work: Work,
+        status: Literal["failed", "expired"],
+        failure: ScoreFailure,
+        usage: Usage | None = None,
+        details: dict[str, JsonValue] | None = None,
     ) -> None:
         if work.score.done():
             return
@@ -326,6 +348,7 @@ class MicroBatcher:
             error=failure,
             version=self._scorer.info().version,
             usage=usage,
+            details=details,
             latency_seconds=time.monotonic() - work.admitted_at,
         )
         self._set(work, score)

@@ -25,10 +25,11 @@ What a client sees never holds a repr or a traceback.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.schemas import Usage
 
@@ -147,18 +148,26 @@ class TextTooLong(ZhufuError):
 class ScoringFailed(ZhufuError):
     """The scorer could not score a rollout.
 
-    ``retryable`` says whether another try can help, ``usage`` what the failure cost all the same.
+    ``retryable`` says whether another try can help, ``usage`` what the failure cost all the same, ``details`` what was
+    found out before it, where the options ask for that.
     """
 
     code = "scoring_failed"
 
     def __init__(
-        self, detail: str, *, code: str | None = None, retryable: bool = True, usage: Usage | None = None
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        retryable: bool = True,
+        usage: Usage | None = None,
+        details: Mapping[str, JsonValue] | None = None,
     ) -> None:
         super().__init__(detail)
         self.failure_code = code or self.code
         self.may_retry = retryable
         self.usage = usage
+        self.details = details
 
 
 class DeadlineExpired(ZhufuError):

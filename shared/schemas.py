@@ -112,6 +112,9 @@ class Score(Contract):
     cached: bool = False
     version: Text = Field(description="What scored it: service, weights or principles, and their hash.")
     usage: Usage | None = None
+    details: dict[Text, FiniteJson] | None = Field(
+        default=None, description="What else a reward tells where the options ask for it, such as a transcript."
+    )
     latency_seconds: float = Field(ge=0, description="From admission to outcome, waiting included.")
 
     @model_validator(mode="after")

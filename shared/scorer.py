@@ -18,7 +18,7 @@ class Scored:
 
     ``reward`` must be finite; a scorer that computes anything else returns a `ScoringFailed` for that rollout.
     ``version`` names what scored it where that may differ within a batch (a checkpoint swapped in between); by default
-    it is the version that `Scorer.info` gives.
+    it is the version that `Scorer.info` gives. ``details`` is what else was asked for, such as a transcript.
     """
 
     reward: float
@@ -29,6 +29,7 @@ class Scored:
     cached: bool = False
     usage: Usage | None = None
     version: str | None = None
+    details: Mapping[str, JsonValue] | None = None
 
 
 Outcome = Scored | ScoringFailed

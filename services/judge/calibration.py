@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.judge.modes import LogprobMode
-from services.judge.panel import Bill, Panelist
+from shared.llm.cached import Bill, CachedLlm
 from shared.llm.errors import LlmFailed
 from shared.tasks import end_tasks
 
@@ -45,7 +45,7 @@ class Calibrator:
         self._measuring: dict[tuple[object, ...], asyncio.Task[Calibration | None]] = {}
 
     async def calibration(
-        self, mode: LogprobMode, panelist: Panelist, sample: int, salt: str, bill: Bill
+        self, mode: LogprobMode, panelist: CachedLlm, sample: int, salt: str, bill: Bill
     ) -> Calibration | None:
         """The calibration of one sample's prompt; None where there are too few examples for it.
 
@@ -72,7 +72,7 @@ class Calibrator:
             del self._measuring[key]
 
 
-async def _measure(mode: LogprobMode, panelist: Panelist, sample: int, salt: str, bill: Bill) -> Calibration | None:
+async def _measure(mode: LogprobMode, panelist: CachedLlm, sample: int, salt: str, bill: Bill) -> Calibration | None:
     held_out = mode.held_out(sample)[:MAX_EXAMPLES]
     labels = [verdict for _, verdict in held_out]
     if min(labels.count(0), labels.count(1)) < MIN_EACH:

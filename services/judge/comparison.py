@@ -18,10 +18,12 @@ from typing import Final
 import numpy as np
 
 from services.judge.examples import Examples
-from services.judge.modes import ModeSettings, answer_failed, label_log_probabilities
-from services.judge.principles import Principles
-from services.judge.prompts import BEST_CUE, GROUP_TASK, LETTERS, Prefix, candidates, head
+from services.judge.modes import ModeSettings, label_log_probabilities
+from services.judge.prompts import BEST_CUE, GROUP_TASK, LETTERS, candidates, head
 from shared.llm.chat import MAX_TOP_LOGPROBS, ChatAnswer, ChatRequest
+from shared.llm.prompts import Prefix
+from shared.llm.structured import answer_failed
+from shared.principles import Principles
 
 MAX_MEMBERS: Final = len(LETTERS)
 MIN_MEMBERS: Final = 2

@@ -10,9 +10,10 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from services.judge.principles import DocumentId, Language, first_problem, read_document
 from services.judge.rubric import Rubric
+from shared.documents import DocumentId, first_problem, read_document
 from shared.errors import InvalidData
+from shared.principles import Language
 from shared.schemas import Contract
 
 FOLDER = Path(__file__).parent / "examples"

@@ -19,10 +19,11 @@ from services.judge.groups import Group, Meeting
 from services.judge.metrics import JudgeMetrics
 from services.judge.modes import ModeSettings
 from services.judge.options import JudgeOptions
-from services.judge.panel import Bill, Panelist, with_usage
+from services.judge.panel import with_usage
 from services.judge.settings import JudgeSettings
 from services.judge.task import JudgeTask, has_words
 from shared.errors import ScoringFailed
+from shared.llm.cached import Bill, CachedLlm
 from shared.schemas import GROUP_SIZE, Rollout
 from shared.scorer import Scored
 from shared.tasks import end_tasks
@@ -37,7 +38,7 @@ class GroupJudge:
         settings: JudgeSettings,
         metrics: JudgeMetrics,
         examples: Examples,
-        modes: Mapping[Panelist, ModeSettings],
+        modes: Mapping[CachedLlm, ModeSettings],
         meeting: Meeting,
     ) -> None:
         self._settings = settings
@@ -129,7 +130,7 @@ class GroupJudge:
         }
         wanted = orders(len(texts), self._settings.group_orders, group.key)
 
-        async def observe(panelist: Panelist, order: tuple[int, ...]) -> list[float]:
+        async def observe(panelist: CachedLlm, order: tuple[int, ...]) -> list[float]:
             request = modes[panelist].request(prompt, [texts[place] for place in order])
             return modes[panelist].read(await panelist.ask(request, task.principles.version, bill), len(order))
 

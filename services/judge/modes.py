@@ -11,26 +11,24 @@ import functools
 import json
 import math
 import statistics
-import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.judge.examples import Example, Examples
-from services.judge.principles import Language, Principles
-from services.judge.prompts import JSON_CUE, LABEL_CUE, LOGPROB_TASK, RUBRIC_TASK, VERDICT_TASK, Prefix, Work, head
+from services.judge.prompts import JSON_CUE, LABEL_CUE, LOGPROB_TASK, RUBRIC_TASK, VERDICT_TASK, Work, head
 from services.judge.rubric import ACCEPTABLE, HIGHEST, LOWEST, WEIGHTS, Rubric
 from shared.llm.chat import MAX_TOP_LOGPROBS, ChatAnswer, ChatRequest, LlmApi, TokenLogprobs
-from shared.llm.errors import LlmFailed, LlmFailureCode, quoted
+from shared.llm.errors import quoted
+from shared.llm.prompts import Prefix
+from shared.llm.structured import answer_failed, is_in_language, parsed
+from shared.principles import Principles
 
-Read = TypeVar("Read", bound=BaseModel)
 ModeName = Literal["logprob", "verdict", "rubric", "group"]
 
 LOG_ODDS: Final = "log_odds"
 REASON_TOKENS: Final = 300
-LEAST_LANGUAGE_SHARE: Final = 0.5
-"""Of the letters of a reason, so many are of the language asked for; names and quotations may be of another."""
 MAX_REASON_CHARACTERS: Final = 2000
 ROUNDING: Final = 1e-3
 """Probabilities in half precision add up to 1 no better than this."""
@@ -293,43 +291,3 @@ def label_log_probabilities(answer: ChatAnswer, labels: Sequence[Sequence[str]])
 def _log_sum(values: Sequence[float]) -> float:
     highest = max(values)
     return highest + math.log(sum(math.exp(value - highest) for value in values))
-
-
-OUT_OF_RANGE: Final = frozenset({"greater_than_equal", "less_than_equal", "int_type", "int_from_float"})
-"""What pydantic calls a number where another number would have been right."""
-
-
-def parsed(answer: ChatAnswer, model: type[Read]) -> Read:
-    """The answer as JSON of a model.
-
-    Raises:
-        LlmFailed: ``llm_unparsable`` where it is not JSON or lacks fields, ``llm_out_of_range`` where a value is
-            outside its range.
-    """
-    try:
-        document = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        raise answer_failed(answer, "llm_unparsable", f"not JSON: '{quoted(answer.text)}'") from None
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "the answer"
-        outside = type(problem["input"]) in (int, float) and problem["type"] in OUT_OF_RANGE
-        code: LlmFailureCode = "llm_out_of_range" if outside else "llm_unparsable"
-        raise answer_failed(answer, code, f"{where}: {problem['msg']}") from None
-
-
-def answer_failed(answer: ChatAnswer, code: LlmFailureCode, detail: str) -> LlmFailed:
-    """The failure of an answer that came but cannot be used; its tokens were paid."""
-    return LlmFailed(detail, code=code, usage=answer.usage.to_contract())
-
-
-def is_in_language(text: str, language: Language) -> bool:
-    """Whether at least half of the letters of a text are of the script of a language; without letters it is not."""
-    letters = [character for character in text if unicodedata.category(character).startswith("L")]
-    if language == "zh":
-        own = sum("一" <= character <= "鿿" or "㐀" <= character <= "䶿" for character in letters)
-    else:
-        own = sum(character.isascii() for character in letters)
-    return bool(letters) and own >= LEAST_LANGUAGE_SHARE * len(letters)

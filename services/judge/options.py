@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue, ValidationError
 
 from services.judge.comparison import MAX_MEMBERS, MIN_MEMBERS
 from services.judge.modes import ModeName
-from services.judge.principles import first_problem
 from services.judge.settings import MAX_SAMPLES
+from shared.documents import first_problem
 from shared.errors import InvalidRequest
 from shared.schemas import Contract
 

@@ -9,8 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from services.judge.principles import Principles
-from shared.llm.chat import LlmApi, Message
+from shared.principles import Principles
 from shared.untrusted import fence, nonce_for
 
 TEMPLATES_VERSION: Final = 1
@@ -65,38 +64,6 @@ def candidates(prompt: str, completions: Sequence[str]) -> str:
 def _request(prompt: str) -> str:
     """In one line, so that it ends where it ends; it is the trainer's, not the policy's."""
     return f"请求：{' '.join(prompt.split())}"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Prefix:
-    """What every prompt of one kind begins with: the judge's part, and examples with their answers.
-
-    Attributes:
-        head: Instructions.
-        turns: Question and answer of each example.
-        cue: What the answer follows; ends every question.
-    """
-
-    head: str
-    turns: tuple[tuple[str, str], ...]
-    cue: str
-
-    def messages(self, question: str, api: LlmApi) -> tuple[Message, ...]:
-        """The conversation that asks about one more work.
-
-        Base models (``completions``) get one text that ends where the answer begins.
-        """
-        if api == "completions":
-            asked = [self.head, *(f"{work}\n{self.cue}{answer}" for work, answer in self.turns)]
-            text = "\n\n".join([*asked, f"{question}\n{self.cue}"])
-            return (Message(role="user", content=text),)
-        turns: list[Message] = [Message(role="system", content=self.head)]
-        for work, answer in self.turns:
-            turns += [
-                Message(role="user", content=f"{work}\n{self.cue}"),
-                Message(role="assistant", content=answer),
-            ]
-        return (*turns, Message(role="user", content=f"{question}\n{self.cue}"))
 
 
 def head(principles: Principles, task: str) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from services.judge.principles import Principles
 from services.judge.store import PrinciplesStore
 from shared.http.body import read_model
 from shared.http.problems import problem_responses
+from shared.principles import Principles
 from shared.schemas import Contract
 
 MAX_BODY_BYTES = 64 * 1024

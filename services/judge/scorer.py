@@ -18,18 +18,17 @@ from services.judge.groups import LocalMeeting, RedisMeeting
 from services.judge.metrics import JudgeMetrics
 from services.judge.modes import LOG_ODDS, MODES, LogprobMode, Mode, ModeName, ModeSettings, Vote, pooled, vote_of
 from services.judge.options import JudgeOptions, options_schema, read_options
-from services.judge.panel import Bill, Panelist, check_panel, with_usage
-from services.judge.principles import Principles
+from services.judge.panel import check_panel, with_usage
 from services.judge.prompts import TEMPLATES_VERSION, Work
 from services.judge.settings import JudgeSettings
 from services.judge.store import PrinciplesStore
 from services.judge.task import JudgeTask, has_words
 from shared.errors import ScoringFailed, TextTooLong
-from shared.llm.cache import AnswerCache
+from shared.llm.cached import Bill, CachedLlm
 from shared.llm.chat import BYTES_PER_TOKEN, LlmApi
-from shared.llm.client import LlmClient
-from shared.llm.limits import FleetLimiter, Limiter, LimitSettings, LocalLimiter
+from shared.llm.connections import LlmConnections
 from shared.llm.metrics import LlmMetrics
+from shared.principles import Principles
 from shared.queue.broker import connect
 from shared.schemas import RewardInfo, RewardRange, Rollout
 from shared.scorer import Outcome, Scored
@@ -52,19 +51,10 @@ class JudgeScorer:
         self._examples = find_examples(settings.examples)
         self._redis = _redis(settings)
         self.principles = PrinciplesStore(settings.principles, settings.name, self._redis, metrics)
-        self._limiters: list[Limiter] = []
-        self._cache = (
-            None
-            if self._redis is None
-            else AnswerCache(
-                self._redis,
-                settings.name,
-                ttl_seconds=settings.cache_ttl_seconds,
-                lease_seconds=settings.lease_seconds,
-                metrics=llm_metrics,
-            )
+        self._llms = LlmConnections(
+            settings, settings.panelists(), name=settings.name, redis=self._redis, metrics=llm_metrics
         )
-        self._panel = self._make_panel(llm_metrics)
+        self._panel = self._llms.models
         self._calibrator = Calibrator()
         meeting = LocalMeeting() if self._redis is None else RedisMeeting(self._redis, settings.name)
         modes = {panelist: self._mode_settings(panelist.api) for panelist in self._panel}
@@ -97,12 +87,7 @@ class JudgeScorer:
             await end_tasks([self._watching])
         await self._groups.close()
         await self._calibrator.close()
-        for panelist in self._panel:
-            await panelist.close()
-        for limiter in self._limiters:
-            await limiter.close()
-        if self._cache is not None:
-            await self._cache.close()
+        await self._llms.close()
         if self._redis is not None:
             await self._redis.aclose()
 
@@ -178,7 +163,7 @@ class JudgeScorer:
             raise with_usage(first, bill)
         return votes
 
-    async def _vote(self, panelist: Panelist, work: Work, sample: int, task: JudgeTask, bill: Bill) -> Vote:
+    async def _vote(self, panelist: CachedLlm, work: Work, sample: int, task: JudgeTask, bill: Bill) -> Vote:
         mode = self._mode(task.mode, task.principles.version, panelist.api)
         request = mode.request(work, sample, task.samples)
         salt = task.principles.version
@@ -258,38 +243,6 @@ class JudgeScorer:
             str(settings.temperature),
             str(settings.group_orders),
         ]
-
-    def _make_panel(self, metrics: LlmMetrics) -> list[Panelist]:
-        settings = self._settings
-        panel: list[Panelist] = []
-        limits = LimitSettings(
-            requests_per_minute=settings.llm_requests_per_minute,
-            tokens_per_minute=settings.llm_tokens_per_minute,
-            max_in_flight=settings.llm_max_in_flight,
-            lease_seconds=settings.lease_seconds,
-        )
-        by_server: dict[str, Limiter] = {}
-        for member in settings.panelists():
-            if member.llm_url not in by_server:
-                server = hashlib.sha256(member.llm_url.encode()).hexdigest()[:8]
-                name = f"{settings.llm_limit_name}-{server}"
-                by_server[member.llm_url] = (
-                    LocalLimiter(limits) if self._redis is None else FleetLimiter(self._redis, name, limits)
-                )
-            client = LlmClient(member, limiter=by_server[member.llm_url], metrics=metrics)
-            # Two servers may call their models the same; each is asked for itself.
-            namesakes = sum(each.model == member.llm_model for each in panel)
-            panel.append(
-                Panelist(
-                    client,
-                    self._cache,
-                    api=member.llm_api,
-                    salt=f"/{namesakes}" if namesakes else "",
-                    timeout_seconds=settings.llm_total_timeout_seconds,
-                )
-            )
-        self._limiters = list(by_server.values())
-        return panel
 
 
 def _nothing_to_judge(task: JudgeTask, seen: Inspection) -> Scored:

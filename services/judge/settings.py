@@ -10,15 +10,14 @@ from pydantic_settings import NoDecode
 from services.judge.comparison import MAX_MEMBERS
 from services.judge.modes import ModeName
 from shared.llm.chat import LlmApi
+from shared.llm.service_settings import LlmServiceSettings
 from shared.llm.settings import LlmSettings
 from shared.schemas import Contract
-from shared.settings import ServiceSettings, service_config
+from shared.settings import service_config
 
 MAX_SAMPLES = 16
 MAX_PANEL = 8
-DAY_SECONDS = 86_400.0
 
-OnAttack = Literal["cut", "fail"]
 MissingMembers = Literal["compare", "fail"]
 
 
@@ -31,7 +30,7 @@ class PanelMember(Contract):
     api_key: SecretStr | None = None
 
 
-class JudgeSettings(ServiceSettings, LlmSettings):
+class JudgeSettings(LlmServiceSettings):
     """What the judge service can be told, beyond what all services can."""
 
     model_config = service_config("judge")
@@ -62,9 +61,6 @@ class JudgeSettings(ServiceSettings, LlmSettings):
         default=(), max_length=MAX_PANEL, description="JSON list of models that judge together, instead of llm_model."
     )
     quorum: int | None = Field(default=None, ge=1, description="Votes needed for a score; unset: all of them.")
-    on_attack: OnAttack = Field(
-        default="cut", description="A flagged completion: judge what is left of it, or fail its score."
-    )
 
     group_wait_seconds: float = Field(default=10.0, gt=0, description="How long a group's first member waits.")
     group_missing: MissingMembers = Field(
@@ -73,15 +69,6 @@ class JudgeSettings(ServiceSettings, LlmSettings):
     group_orders: int = Field(
         default=MAX_MEMBERS, ge=1, le=MAX_MEMBERS, description="Orders in which a group is shown, at most its size."
     )
-
-    cache_ttl_seconds: float = Field(default=7 * DAY_SECONDS, gt=0, description="How long answers are kept in Redis.")
-    max_characters: int = Field(default=32_768, ge=1, description="Longest prompt plus completion.")
-    # Each rollout is a batch of its own: none waits for the slowest beside it. The LLM's limits bound what is asked.
-    max_batch_rollouts: int = Field(default=1, ge=1)
-    max_concurrent_batches: int = Field(default=256, ge=1)
-    # The second and third try come after a circuit breaker has had the time to close again.
-    retry_wait_seconds: float = Field(default=6.0, ge=0, description="Wait before the second try; doubles each time.")
-    score_timeout_seconds: float = Field(default=240.0, gt=0, description="Longest time for one batch.")
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -95,22 +82,22 @@ class JudgeSettings(ServiceSettings, LlmSettings):
         votes = self.samples * max(1, len(self.panel))
         if self.quorum is not None and self.quorum > votes:
             raise ValueError(f"a quorum of {self.quorum} of {votes} votes")
-        longest = self.llm_total_timeout_seconds + (self.group_wait_seconds if self.mode == "group" else 0)
-        if self.score_timeout_seconds < longest:
-            raise ValueError(f"score_timeout_seconds is less than one answer may take ({longest:g})")
-        if self.redis_url is None and (self.llm_requests_per_minute or self.llm_tokens_per_minute):
-            raise ValueError("limits per minute are kept in Redis: set ZHUFU_REDIS_URL")
         return self
+
+    @property
+    def longest_score_seconds(self) -> float:
+        """With the wait for a group's members."""
+        return self.llm_total_timeout_seconds + (self.group_wait_seconds if self.mode == "group" else 0)
 
     def panelists(self) -> list[LlmSettings]:
         """The LLM settings of each model that is asked."""
-        common = {name: getattr(self, name) for name in LlmSettings.model_fields}
+        common = self.llm_settings()
         if not self.panel:
-            return [LlmSettings.model_validate(common)]
+            return [common]
         return [
             LlmSettings.model_validate(
                 {
-                    **common,
+                    **dict(common),
                     "llm_model": member.model,
                     **({"llm_url": member.url} if member.url is not None else {}),
                     **({"llm_api": member.api} if member.api is not None else {}),

@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.judge.metrics import JudgeMetrics
-from services.judge.principles import Principles, find_principles, shipped_principles
+from services.judge.principles import find_principles, shipped_principles
 from shared.errors import InvalidRequest, NotReady
+from shared.principles import Principles
 
 log = structlog.get_logger(__name__)
 

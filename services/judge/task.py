@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from services.judge.modes import ModeName
-from services.judge.principles import Principles
+from shared.principles import Principles
 from shared.untrusted import CUT
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from services.judge.principles import MAX_RULES, Principles, find_principles
+from services.judge.principles import find_principles
+from shared.principles import MAX_RULES, Principles
 from tests.support.judge import (
     Counters,
     StartJudge,

@@ -107,6 +107,22 @@ async def test_a_failed_score_reports_the_tokens_that_the_failure_cost() -> None
     assert [score.reward for score in scores] == [None, None]
 
 
+async def test_what_a_scorer_tells_besides_is_in_the_score_also_of_a_failure() -> None:
+    async def step(rollouts: Sequence[Rollout]) -> list[Outcome]:
+        told: list[Outcome] = [
+            Scored(reward=1.0, details={"transcript": [{"verdict": 1}]}),
+            ScoringFailed("截断", code="llm_truncated", details={"transcript": []}),
+            ScoringFailed("截断", code="llm_truncated", details={"surprise": float("nan")}),
+        ]
+        return [told[asked.index(each)] for each in rollouts]
+
+    asked = rollouts(3)
+    async with running(ScriptedScorer(step)) as batcher:
+        scores = await outcomes(batcher, asked)
+    assert [score.details for score in scores] == [{"transcript": [{"verdict": 1}]}, {"transcript": []}, None]
+    assert codes(scores[1:]) == ["llm_truncated"] * 2
+
+
 async def test_what_a_failed_batch_cost_is_reported_once() -> None:
     paid = Usage(prompt_tokens=40, completion_tokens=3)
 

@@ -10,14 +10,14 @@ from prometheus_client import CollectorRegistry
 
 from services.judge.examples import Example, Examples
 from services.judge.modes import ModeSettings
-from services.judge.panel import Panelist
-from services.judge.principles import Principles
 from services.judge.settings import JudgeSettings
+from shared.llm.cached import CachedLlm
 from shared.llm.chat import ChatAnswer, ChatRequest, LlmUsage, Message, TokenLogprobs
 from shared.llm.client import LlmClient
 from shared.llm.limits import LimitSettings, LocalLimiter
 from shared.llm.metrics import LlmMetrics
 from shared.llm.settings import LlmSettings
+from shared.principles import Principles
 
 PROMPT_TOKENS, COMPLETION_TOKENS = 40, 3
 
@@ -84,11 +84,11 @@ class ScriptedClient(LlmClient):
         return outcome
 
 
-def panelist(script: Callable[[ChatRequest], ChatAnswer | Exception] | ChatAnswer | Exception) -> Panelist:
+def panelist(script: Callable[[ChatRequest], ChatAnswer | Exception] | ChatAnswer | Exception) -> CachedLlm:
     """A model of a panel that has no cache."""
     outcome = script
     client = ScriptedClient(outcome if callable(outcome) else lambda _: outcome)
-    return Panelist(client, None, api="chat", timeout_seconds=1)
+    return CachedLlm(client, None, api="chat", timeout_seconds=1)
 
 
 def settings(**changes: Any) -> JudgeSettings:

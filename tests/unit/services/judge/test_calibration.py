@@ -11,8 +11,8 @@ import pytest
 from services.judge import calibration as calibration_module
 from services.judge.calibration import MAX_EXAMPLES, Calibrator
 from services.judge.modes import LogprobMode
-from services.judge.panel import Bill, Panelist
 from services.judge.prompts import Work
+from shared.llm.cached import Bill, CachedLlm
 from shared.llm.chat import ChatAnswer, ChatRequest
 from shared.llm.errors import LlmFailed
 from tests.unit.services.judge.made import (
@@ -41,13 +41,13 @@ def leaning(request: ChatRequest) -> ChatAnswer:
     return odds(4.0 if "好祝福" in request.messages[-1].content else 2.0)
 
 
-def client_of(model: Panelist) -> ScriptedClient:
+def client_of(model: CachedLlm) -> ScriptedClient:
     assert isinstance(model._client, ScriptedClient)
     return model._client
 
 
 async def calibrated(
-    model: Panelist, of: LogprobMode, sample: int = 0, bill: Bill | None = None
+    model: CachedLlm, of: LogprobMode, sample: int = 0, bill: Bill | None = None
 ) -> tuple[float, float]:
     found = await Calibrator().calibration(of, model, sample, "", bill or Bill())
     assert found is not None

@@ -10,11 +10,12 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from services.judge.modes import LogprobMode, Mode, RubricMode, VerdictMode, Vote, is_in_language, pooled, vote_of
+from services.judge.modes import LogprobMode, Mode, RubricMode, VerdictMode, Vote, pooled, vote_of
 from services.judge.prompts import JSON_CUE, LABEL_CUE, Work
 from services.judge.rubric import WEIGHTS, Rubric
 from shared.llm.chat import MAX_TOP_LOGPROBS, ChatAnswer
 from shared.llm.errors import LlmFailed
+from shared.llm.structured import is_in_language
 from shared.schemas import Usage
 from tests.unit.services.judge.made import (
     COMPLETION_TOKENS,

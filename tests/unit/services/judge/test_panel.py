@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.judge.panel import Bill, check_panel
+from services.judge.panel import check_panel
 from shared.errors import NotReady
+from shared.llm.cached import Bill
 from shared.llm.chat import ChatRequest, Message
 from shared.llm.errors import LlmFailed
 from shared.schemas import Usage

@@ -8,15 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from services.judge.principles import (
-    MAX_RULE_CHARACTERS,
-    MAX_RULES,
-    Principles,
-    find_principles,
-    load_principles,
-    shipped_principles,
-)
+from services.judge.principles import find_principles, shipped_principles
 from shared.errors import InvalidData
+from shared.principles import MAX_RULE_CHARACTERS, MAX_RULES, Principles, load_principles
 from tests.unit.services.judge.made import principles
 
 VALID: dict[str, Any] = {"id": "own-v1", "obtained": "为测试而写", "rules": ["切合请求。", "情意真切。"]}
