@@ -34,7 +34,7 @@ from shared.errors import InvalidRequest, Overloaded, ShuttingDown
 from shared.metrics import ServiceMetrics
 from shared.queue.broker import RESULT_MARGIN_MS, Broker, Completion, Entry
 from shared.queue.messages import DeadLetter, QueuedResult, QueuedRollout
-from shared.schemas import RewardInfo, Score, ScoreFailure
+from shared.schemas import RewardInfo, Score, ScoreFailure, Usage
 from shared.scorer import Scorer
 from shared.tasks import end_tasks
 
@@ -74,6 +74,8 @@ class InWork:
     attempt: int = 1
     alone: bool = False
     score: asyncio.Future[Score] | None = None
+    spent: Usage | None = None
+    """What earlier tries in this process cost."""
 
 
 class QueueDoor:
@@ -287,16 +289,18 @@ class QueueDoor:
         if future.cancelled() or work.entry.id not in self._in_work:
             return
         score = future.result()
+        score = score.model_copy(update={"usage": _sum(work.spent, score.usage)})
         failure = score.error
         if score.status != "failed" or failure is None:
             self._finish(work, score)
         elif self._stopping.is_set() and failure.retryable:
             pass  # stays leased to this process and is released by `close`: another process tries it
         elif failure.retryable and work.attempt < self._limits.max_attempts:
+            work.spent = score.usage
             wait = self._limits.retry_wait_seconds * 2 ** (work.attempt - 1)
             self._try_later(work, min(wait, MAX_RETRY_WAIT_SECONDS), counts=True)
         else:
-            self._give_up(work, failure)
+            self._give_up(work, failure, score)
 
     def _try_later(self, work: InWork, wait_seconds: float, *, counts: bool) -> None:
         task = asyncio.create_task(self._retry(work, wait_seconds, counts))
@@ -316,9 +320,11 @@ class QueueDoor:
     def _expire(self, work: InWork, detail: str) -> None:
         self._finish(work, self._without_reward(work, "expired", "deadline_expired", detail))
 
-    def _give_up(self, work: InWork, failure: ScoreFailure) -> None:
+    def _give_up(self, work: InWork, failure: ScoreFailure, failed: Score | None = None) -> None:
         log.error("dead_letter", entry=work.entry.id, code=failure.code, request_id=work.message.trace)
         score = self._without_reward(work, "failed", failure.code, failure.detail)
+        if failed is not None:  # what it cost, and what was found out before it failed
+            score = score.model_copy(update={"usage": failed.usage, "details": failed.details})
         self._finish(work, score, dead_letter=self._dead_letter(work.entry, failure, work.attempt))
 
     def _finish(self, work: InWork, score: Score, dead_letter: str = "") -> None:
@@ -406,6 +412,16 @@ class QueueDoor:
 def _failure(code: str, detail: str) -> ScoreFailure:
     """A failure that the queue has done all it can about: the requester need not send the rollout again."""
     return ScoreFailure(code=code, detail=detail, retryable=False)
+
+
+def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
+    """What two tries cost together; None where neither says."""
+    if one is None or other is None:
+        return one or other
+    return Usage(
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        completion_tokens=one.completion_tokens + other.completion_tokens,
+    )
 
 
 def _log_death(task: asyncio.Task[None]) -> None:

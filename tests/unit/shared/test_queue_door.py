@@ -13,14 +13,15 @@ from pydantic import JsonValue
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.batching import BatchLimits, MicroBatcher
+from shared.errors import ScoringFailed
 from shared.metrics import ServiceMetrics
 from shared.queue.broker import Broker, Completion, Entry, _entry
 from shared.queue.consumer import QueueDoor, QueueLimits
 from shared.queue.keys import QueueKeys
 from shared.queue.messages import DeadLetter, QueuedResult, QueuedRollout
-from shared.schemas import Rollout, Score
-from shared.scorer import Outcome
-from tests.support.greetings import rollout, rollouts
+from shared.schemas import Rollout, Score, Usage
+from shared.scorer import Outcome, Scored
+from tests.support.greetings import COMPLETIONS, rollout, rollouts
 from tests.support.scorers import FAILS, FAILS_FOR_GOOD, MarkedScorer
 from tests.support.waiting import GENEROUS_SECONDS, until
 
@@ -265,6 +266,26 @@ async def test_failures_are_tried_again_as_often_as_allowed_and_only_where_that_
     error = broker.score_of(rollout(0)).error
     assert error is not None
     assert not error.retryable
+
+
+async def test_what_all_tries_of_a_rollout_cost_is_told_also_where_it_is_given_up() -> None:
+    class DearScorer(MarkedScorer):
+        async def score(self, rollouts: Sequence[Rollout], options: Mapping[str, JsonValue]) -> Sequence[Outcome]:
+            self._note(rollouts)
+            paid = Usage(prompt_tokens=40, completion_tokens=3)
+            tried = sum(rollout.id in batch for batch in self.batches for rollout in rollouts)
+            if rollouts[0].completion == COMPLETIONS[0] and tried == 2:
+                return [Scored(reward=1.0, usage=Usage(prompt_tokens=1, completion_tokens=1))]
+            return [ScoringFailed("截断", code="llm_truncated", usage=paid, details={"try": tried})]
+
+    broker = MemoryBroker()
+    given_up, helped = rollout(1), rollout(0)
+    broker.put([given_up, helped])
+    async with door_of(broker, DearScorer(), max_attempts=3, max_batch_rollouts=1):
+        await until(lambda: len(broker.completed) == 2)
+    assert broker.score_of(given_up).usage == Usage(prompt_tokens=120, completion_tokens=9)
+    assert broker.score_of(given_up).details == {"try": 3}
+    assert broker.score_of(helped).usage == Usage(prompt_tokens=41, completion_tokens=4)
 
 
 @pytest.mark.parametrize("deadline", [b"", b"soon", b"-1", "٣".encode(), b"9" * 5000])
