@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 RESAMPLES = 10_000
+DRAWS_AT_ONCE = 2_000_000
+"""Bounds the memory: 16 bytes each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,8 +34,12 @@ def bootstrap_mean(values: Sequence[float], *, seed: int = 0) -> Interval:
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:
         raise ValueError("no values: there is no mean of nothing")
-    draws = np.random.default_rng(seed).integers(0, array.size, size=(RESAMPLES, array.size))
-    means = array[draws].mean(axis=1)
+    generator = np.random.default_rng(seed)
+    rows = max(1, DRAWS_AT_ONCE // array.size)  # the same numbers as all at once, which would be gigabytes
+    sizes = [min(rows, RESAMPLES - begin) for begin in range(0, RESAMPLES, rows)]
+    means = np.concatenate(
+        [array[generator.integers(0, array.size, size=(size, array.size))].mean(axis=1) for size in sizes]
+    )
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(float(array.mean()), float(low), float(high))
 
