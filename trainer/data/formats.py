@@ -135,10 +135,10 @@ def _open(path: Path) -> tuple[Format, Iterable[Row]]:
     first = next(rows, None)
     if first is None:
         raise InvalidData(path, "holds no rows")
-    return _format_of(first), itertools.chain([first], rows)
+    return format_of(first), itertools.chain([first], rows)
 
 
-def _format_of(row: Row) -> Format:
+def format_of(row: Row) -> Format:
     """The format whose fields are all there, else the one that lacks some: its own error will name them."""
     for fields, form in _FORMATS:
         if fields <= row.fields.keys():
