@@ -2,8 +2,8 @@
 
 Who finds no answer takes a lock and asks; it is a lease that its holder renews, so that others take over from a process
 that died. Who finds the lock taken waits, and asks Redis now and then; within a process all callers wait for one of
-them. Where the holder fails, those who wait for it get its error, and those who come later ask again: nothing that
-failed is kept. Where Redis does not answer, everybody asks for himself.
+them. Where the holder fails, those who wait for it get its error, and those who come later ask again: no failure is
+kept, but the two that are the model's own answer (`KEPT`). Where Redis does not answer, everybody asks for himself.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.01, 0.25
 """Waits between looks for an answer that another process is about to have; they double."""
 FAILURE_SECONDS = 5.0
 """How long those who wait can learn why the holder failed; far more than they wait between two looks."""
+KEPT: frozenset[LlmFailureCode] = frozenset({"llm_truncated", "llm_refused"})
+"""Asked again, the model would only do the same again, and be paid for it; and a replay would not be one."""
 UNREADABLE_LIMIT = 3
 """After so many answers that cannot be read, the cache is passed by."""
 
@@ -66,6 +68,14 @@ class _Failure(BaseModel):
             retryable=self.retryable,
             retry_after_seconds=self.retry_after_seconds,
         )
+
+
+def _read(value: bytes) -> ChatAnswer | _Failure:
+    """What is kept of a question. Raises ValueError where that is neither an answer nor a failure."""
+    try:
+        return _Failure.model_validate_json(value)
+    except ValueError:
+        return ChatAnswer.from_json(value)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -125,8 +135,8 @@ class AnswerCache:
             The answer, and whether this call asked nothing for it.
 
         Raises:
-            LlmFailed: What ``ask`` raised, here or where it was asked; ``llm_timeout`` after the time. Only the call
-                that asked has the ``usage`` in its error.
+            LlmFailed: What ``ask`` raised, now or when it was asked, here or elsewhere; ``llm_timeout`` after the time.
+                Only the call that asked has the ``usage`` in its error.
         """
         flight = self._flights.get(digest)
         first = flight is None or flight.task.done()
@@ -176,9 +186,11 @@ class AnswerCache:
             what, value = claimed
             try:
                 if what == scripts.ANSWERED:
-                    answer = ChatAnswer.from_json(value)
+                    kept = _read(value)
                     self._count("shared" if holder else "hit")
-                    return answer, False
+                    if isinstance(kept, _Failure):
+                        raise kept.error()
+                    return kept, False
                 if what == scripts.FAILED:
                     failure = _Failure.model_validate_json(value)
                     self._count("shared")
@@ -223,7 +235,9 @@ class AnswerCache:
             ending = functools.partial(self._stored, digest, token, answer.to_json())
             return answer
         except LlmFailed as error:
-            ending = functools.partial(self._released, digest, token, _Failure.of(error).model_dump_json())
+            failure = _Failure.of(error).model_dump_json()
+            keep = error.failure_code in KEPT
+            ending = functools.partial(self._stored if keep else self._released, digest, token, failure)
             raise
         finally:
             renewing.cancel()

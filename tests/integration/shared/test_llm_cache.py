@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from shared.llm.cache import AnswerCache
 from shared.llm.chat import ChatAnswer, LlmUsage, TokenLogprobs
-from shared.llm.errors import LlmFailed
+from shared.llm.errors import LlmFailed, LlmFailureCode
 from shared.llm.metrics import LlmMetrics
 from shared.queue.broker import connect
 from shared.schemas import Usage
@@ -194,6 +194,21 @@ async def test_a_failure_reaches_those_who_wait_and_is_not_kept(redis: Redis, ca
     assert ask.count == 2
     assert holder.counted == {"miss": 1, "shared": 2}
     assert other.counted == {"shared": 3, "miss": 1}
+
+
+@pytest.mark.parametrize("code", ["llm_truncated", "llm_refused"])
+async def test_a_failure_that_is_the_models_own_answer_is_kept_without_its_cost(
+    cache_of: MakeCache, code: LlmFailureCode
+) -> None:
+    asked = Asked(LlmFailed("cut after 300 tokens", code=code, usage=Usage(completion_tokens=300)))
+    with pytest.raises(LlmFailed) as first:
+        await cache_of().get(asked)
+    with pytest.raises(LlmFailed, match="cut after 300 tokens") as second:
+        await cache_of().get(asked)
+    assert asked.count == 1
+    assert first.value.usage == Usage(completion_tokens=300)
+    assert second.value.usage is None, "it is paid once"
+    assert (second.value.failure_code, second.value.may_retry) == (code, False)
 
 
 async def test_a_bug_in_asking_concerns_its_own_process_only(redis: Redis, cache_of: MakeCache) -> None:
