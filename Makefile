@@ -38,6 +38,7 @@ starter-reward-model: install
 openapi: install
 	$(BIN)/python -m services.reward_model.app --openapi > services/reward_model/openapi.json
 	$(BIN)/python -m services.judge.app --openapi > services/judge/openapi.json
+	$(BIN)/python -m services.multi_agent.app --openapi > services/multi_agent/openapi.json
 
 constraints: install
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

@@ -287,7 +287,7 @@ def _score_routes(service: Service) -> APIRouter:
     async def score(request: Request) -> Response:
         """Score rollouts; the answer holds one score for each, in order, also where some of them failed."""
         asked = await read_model(request, ScoreRequest, service.settings.max_body_bytes)
-        gone = asyncio.create_task(_disconnected(request))
+        gone = asyncio.create_task(disconnected(request))
         try:
             scores = await service.score(asked, gone)
         except asyncio.CancelledError:
@@ -308,7 +308,7 @@ def _score_routes(service: Service) -> APIRouter:
     return router
 
 
-async def _disconnected(request: Request) -> None:
+async def disconnected(request: Request) -> None:
     """Return when the caller has gone."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -21,13 +21,13 @@ from services.judge.modes import ModeSettings
 from services.judge.options import JudgeOptions
 from services.judge.panel import with_usage
 from services.judge.settings import JudgeSettings
-from services.judge.task import JudgeTask, has_words
+from services.judge.task import JudgeTask
 from shared.errors import ScoringFailed
 from shared.llm.cached import Bill, CachedLlm
 from shared.schemas import GROUP_SIZE, Rollout
 from shared.scorer import Scored
 from shared.tasks import end_tasks
-from shared.untrusted import Inspection, disarm
+from shared.untrusted import Inspection, disarm, has_words
 
 
 class GroupJudge:

@@ -22,7 +22,7 @@ from services.judge.panel import check_panel, with_usage
 from services.judge.prompts import TEMPLATES_VERSION, Work
 from services.judge.settings import JudgeSettings
 from services.judge.store import PrinciplesStore
-from services.judge.task import JudgeTask, has_words
+from services.judge.task import JudgeTask
 from shared.errors import ScoringFailed, TextTooLong
 from shared.llm.cached import Bill, CachedLlm
 from shared.llm.chat import BYTES_PER_TOKEN, LlmApi
@@ -33,7 +33,7 @@ from shared.queue.broker import connect
 from shared.schemas import RewardInfo, RewardRange, Rollout
 from shared.scorer import Outcome, Scored
 from shared.tasks import end_tasks
-from shared.untrusted import Inspection, disarm, inspect
+from shared.untrusted import Inspection, disarm, has_words, inspect
 
 
 class JudgeScorer:

@@ -6,7 +6,6 @@ import dataclasses
 
 from services.judge.modes import ModeName
 from shared.principles import Principles
-from shared.untrusted import CUT
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +16,3 @@ class JudgeTask:
     principles: Principles
     samples: int
     version: str
-
-
-def has_words(shown: str) -> bool:
-    """Whether a letter or digit is left to be judged."""
-    return any(map(str.isalnum, shown.replace(CUT, "")))

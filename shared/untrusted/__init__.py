@@ -2,6 +2,6 @@
 
 from shared.untrusted.fence import fence, nonce_for
 from shared.untrusted.flags import FLAGS, Flag
-from shared.untrusted.inspection import CUT, Inspection, disarm, inspect
+from shared.untrusted.inspection import CUT, Inspection, disarm, has_words, inspect
 
-__all__ = ["CUT", "FLAGS", "Flag", "Inspection", "disarm", "fence", "inspect", "nonce_for"]
+__all__ = ["CUT", "FLAGS", "Flag", "Inspection", "disarm", "fence", "has_words", "inspect", "nonce_for"]

@@ -188,3 +188,8 @@ def _without(text: str, cuts: list[tuple[int, int]]) -> str:
     if not joined or sum(map(str.isalnum, rest)) >= _LEFT_AFTER:
         kept.append(rest)
     return "".join(kept)
+
+
+def has_words(shown: str) -> bool:
+    """Whether a letter or digit is left of what `inspect` shows."""
+    return any(map(str.isalnum, shown.replace(CUT, "")))

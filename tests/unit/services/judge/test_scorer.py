@@ -9,11 +9,10 @@ from prometheus_client import CollectorRegistry
 
 from services.judge.metrics import JudgeMetrics
 from services.judge.scorer import JudgeScorer
-from services.judge.task import has_words
 from shared.errors import InvalidData, InvalidRequest, TextTooLong
 from shared.llm.metrics import LlmMetrics
 from shared.schemas import Rollout
-from shared.untrusted import CUT
+from shared.untrusted import CUT, has_words
 from tests.unit.services.judge.made import settings
 
 
