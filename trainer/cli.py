@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.errors import DeadlineExpired, InvalidData, InvalidRequest, RewardUnavailable, ZhufuError
+from trainer.sampling.command import sample_command
 
 if TYPE_CHECKING:
     from trainer.presets import PresetName
@@ -29,6 +30,7 @@ train_app = typer.Typer(help="Train a policy or a reward model.", no_args_is_hel
 data_app = typer.Typer(help="Get data.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
+app.command("sample")(sample_command)
 
 console = Console()
 errors = Console(stderr=True)
@@ -260,6 +262,52 @@ def train_grpo_command(
     console.print(f"model:  {run.model_folder}\nreport: {path}", soft_wrap=True, markup=False)
 
 
+@app.command("from-agents")
+def from_agents_command(
+    output: Annotated[Path, typer.Option("--output", help="Folder of all stages; given again, it is gone on with.")],
+    prompts: Annotated[str, typer.Option("--prompts", help="starter:train|validation|test, or a file.")] = "starter",
+    limit: Annotated[int | None, typer.Option("--limit", help="The first so many prompts only.", min=1)] = None,
+    candidates: Annotated[int, typer.Option("--candidates", help="Texts written for each prompt.", min=2, max=16)] = 4,
+    pair_by: Annotated[str, typer.Option("--pair-by", help="verdict or quality.")] = "verdict",
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Ceiling on the tokens paid.", min=1)] = None,
+    reward_base: Annotated[str, typer.Option("--reward-base", help="What the reward model grows from.")] = "tiny",
+    policy: Annotated[str | None, typer.Option("--policy", help="A policy to begin with; else a small one.")] = None,
+    preset: PresetOption = "laptop",
+    steps: Annotated[int | None, typer.Option("--steps", help="Of GRPO, instead of the preset's.", min=1)] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", help="Of the others, instead of the preset's.")] = None,
+    eval_samples: Annotated[
+        int, typer.Option("--eval-samples", help="Samples a held-out prompt, before and after; 0: none.", min=0)
+    ] = 4,
+    base_port: Annotated[int, typer.Option(help="First port of the stack.", min=1)] = DEFAULT_BASE_PORT,
+    seed: SeedOption = 0,
+) -> None:
+    """Pairs from the agents, a reward model from the pairs, a policy from the reward model.
+
+    Starts and ends what it needs on this machine; ZHUFU_LLM_URL and ZHUFU_LLM_MODEL name the agents' LLM. Given again
+    after any end, it goes on where it was.
+    """
+    from trainer.from_agents import FromAgentsJob, run_from_agents
+
+    def given(**options: Any) -> list[str]:
+        """As they are typed, without those that are not given."""
+        named = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
+        return [part for name, value in named.items() for part in (f"--{name}", str(value))]
+
+    training = given(preset=_preset(preset), seed=seed)
+    job = FromAgentsJob(
+        output=output,
+        base_port=base_port,
+        sample=given(
+            prompts=prompts, limit=limit, candidates=candidates, pair_by=pair_by, max_tokens=max_tokens, seed=seed
+        ),
+        train_rm=[*training, *given(model=reward_base, epochs=epochs)],
+        train_sft=[*training, *given(epochs=epochs)],
+        train_grpo=[*training, *given(steps=steps, eval_samples=eval_samples)],
+        policy=policy,
+    )
+    run_from_agents(job, console)
+
+
 @app.command("score")
 def score_command(
     prompt: Annotated[str, typer.Argument(help="What was asked for.")],
@@ -300,18 +348,21 @@ def up_command(
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Keeps the data of Redis; temporary unless given.")] = None,
     log_dir: Annotated[Path | None, typer.Option(help="Logs of all processes.")] = None,
-    judge: Annotated[bool, typer.Option("--judge/--no-judge", help="With the judge and the LLM that it asks.")] = True,
+    judge: Annotated[
+        bool, typer.Option("--judge/--no-judge", help="With the judge and the agents, and the LLM that they ask.")
+    ] = True,
+    agents: Annotated[bool, typer.Option("--agents/--no-agents", help="With the agents.")] = True,
     llm_model: Annotated[
-        Path | None, typer.Option(help="A GGUF file for the judge; unless given, ZHUFU_LLM_URL or Gemma 3 270M.")
+        Path | None, typer.Option(help="A GGUF file to ask; unless given, ZHUFU_LLM_URL or Gemma 3 270M.")
     ] = None,
     llm_api: Annotated[
-        str | None, typer.Option(help="chat or completions: how the judge asks; completions for a local model.")
+        str | None, typer.Option(help="chat or completions: how it is asked; completions for a local model.")
     ] = None,
 ) -> None:
     """Start the whole stack on this machine; Ctrl-C stops it.
 
-    The judge asks the LLM that ZHUFU_LLM_URL, ZHUFU_LLM_MODEL and ZHUFU_LLM_API_KEY name; without them, a small one
-    that is started here for trying things out.
+    Judge and agents ask the LLM that ZHUFU_LLM_URL, ZHUFU_LLM_MODEL and ZHUFU_LLM_API_KEY name; without them, a small
+    one that is started here for trying things out.
     """
     from trainer.checkpoints import starter_reward_model
     from trainer.stack import Stack, choose_llm
@@ -328,6 +379,7 @@ def up_command(
         log_dir=log_dir,
         console=console,
         llm=choose_llm(llm_model, cast("LlmApi | None", llm_api)) if judge else None,
+        agents=agents,
     ) as stack:
         stack.print_summary()
         stack.run_until_interrupted()

@@ -1,9 +1,9 @@
 """`zhufu demo`: a small language model learns to write better greetings from a reward that another process serves.
 
-Everything is real and small: Redis, the reward model service, the judge and its LLM, TRL. The stages are those of a
-large run: start the stack, warm the policy up by SFT, measure it on held-out prompts, climb the reward by GRPO through
-the queue, measure again. The run fails where a stage fails, and where the policy cheated: grew longer, ran into the
-token limit, or lost its variety.
+Everything is real and small: Redis, the reward model service, the judge and the agents with their LLM, TRL. The stages
+are those of a large run: start the stack, warm the policy up by SFT, measure it on held-out prompts, climb the reward
+by GRPO through the queue, measure again. Last, the agents make one preference pair. The run fails where a stage fails,
+and where the policy cheated: grew longer, ran into the token limit, or lost its variety.
 
 The judge is in the sum where ``ZHUFU_LLM_URL`` names an LLM. The small one that the stack starts without it is a
 stand-in: its judge is a shadow reward, asked now and then, logged and plotted.
@@ -27,17 +27,19 @@ from trainer.checkpoints import starter_reward_model
 from trainer.data.records import StarterPair
 from trainer.data.starter import load_starter
 from trainer.data.warm_up import warm_up_examples
+from trainer.demo_pair import STAND_IN, AgentsFound, first_pair, show
 from trainer.evaluation.intervals import Interval
 from trainer.evaluation.policy import PolicyFigures, Sample, evaluate, generate, improvement
 from trainer.grpo import GrpoJob, train_grpo
 from trainer.presets import GRPO, SFT, GrpoPreset, SftPreset
-from trainer.report.page import Check, Report, write_report
+from trainer.report.page import Check, Debate, Report, write_report
 from trainer.report.plots import curve, histograms, scatter
 from trainer.report.policy import sample_pairs, training_curves
 from trainer.rewards import RewardSpec
 from trainer.runs import Run, write_json
 from trainer.sft import TINY, SftJob, train_sft
 from trainer.stack import LocalLlm, Stack, choose_llm
+from trainer.stack.services import AGENTS
 from trainer.text_stats import known_share
 
 REWARD = "reward_model"
@@ -66,6 +68,8 @@ class DemoJob:
     samples_per_prompt: int = 4
     shadow_prompts: int = 96
     """Held-out prompts of which a shadow reads a sample, before and after."""
+    agents_prompts: int = 8
+    """Requests that the agents are given, until one gives a preference pair."""
     reward_checkpoint: Path | None = None
 
 
@@ -125,10 +129,20 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
 
         console.rule("4  After: the same prompts again")
         after = asyncio.run(measure(job, grpo_run.model_folder, test, rewards, console))
+
+        found = None
+        if AGENTS in stack.urls:
+            console.rule("5  The agents: from a request to a preference pair")
+            requests = [pair.prompt for pair in test[:: max(1, len(test) // job.agents_prompts)]]
+            found = asyncio.run(first_pair(stack.queue_url(AGENTS), requests[: job.agents_prompts], console))
     result = _conclude(job, before[REWARD], after[REWARD], train, time.perf_counter() - begun)
     judged = _judged(before, after, is_shadow=not judge_weight)
-    _write_report(job, result, judged, before[REWARD], after[REWARD], train, grpo_run, sft_figures, counts)
+    debate = None if found is None else _debate(found, is_stand_in=isinstance(llm, LocalLlm))
+    _write_report(job, result, judged, before[REWARD], after[REWARD], train, grpo_run, sft_figures, counts, debate)
     _show(job, result, judged, before[REWARD], after[REWARD], console)
+    if found is not None:
+        show(found, console, is_stand_in=isinstance(llm, LocalLlm))
+    console.print(f"report: {result.report}", soft_wrap=True)
     return result
 
 
@@ -200,6 +214,14 @@ class _StackAlive(TrainerCallback):
         self._stack.check()
 
 
+def _debate(found: AgentsFound, *, is_stand_in: bool) -> Debate:
+    """For the report."""
+    told = [*(f"No pair: {line}." for line in found.why), f"{found.tokens:,} tokens.", *([STAND_IN] * is_stand_in)]
+    return Debate(
+        prompt=found.prompt, chosen=found.chosen, rejected=found.rejected, steps=found.debate, note=" ".join(told)
+    )
+
+
 def _conclude(
     job: DemoJob, before: PolicyFigures, after: PolicyFigures, train: Sequence[StarterPair], seconds: float
 ) -> DemoResult:
@@ -262,6 +284,7 @@ def _write_report(
     run: Run,
     sft_figures: dict[str, float],
     counts: dict[str, int],
+    debate: Debate | None,
 ) -> None:
     history = run.history()
     rewards = {
@@ -314,6 +337,7 @@ def _write_report(
         figures=figures,
         plots=plots,
         samples=sample_pairs(before, after, _shown_rows(job, before)),
+        debate=debate,
         settings={"sft": dataclasses.asdict(job.sft), "grpo": dataclasses.asdict(job.grpo), "seed": job.seed},
         notes=[
             "Samples are the first of each shown prompt, prompts evenly spaced over the held-out set: not chosen by "
@@ -359,4 +383,3 @@ def _show(
     console.print(table)
     console.print(f"mean reward {result.before} → {result.after} on {len(before.rewards)} held-out prompts")
     console.print(f"judge: {judged}")
-    console.print(f"report: {result.report}", soft_wrap=True)

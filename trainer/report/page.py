@@ -32,6 +32,26 @@ class SamplePair:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DebateStep:
+    """What one agent said in the weighing of a greeting."""
+
+    agent: str
+    round: int
+    said: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Debate:
+    """A preference pair of the agents, where they found one, and how the chosen greeting was weighed."""
+
+    prompt: str
+    chosen: str | None
+    rejected: str | None
+    steps: Sequence[DebateStep]
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that a page shows. ``plots`` are base64 PNG; None ones are left out."""
 
@@ -41,6 +61,7 @@ class Report:
     figures: Mapping[str, str] = dataclasses.field(default_factory=dict)
     plots: Sequence[str | None] = ()
     samples: Sequence[SamplePair] = ()
+    debate: Debate | None = None
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
 

@@ -5,7 +5,8 @@
 
 - `stack`: starts, watches and ends them all
 - `services`: the table of services; a new one is one entry
-- `llm`: what the judge asks, given by a URL or started here (`trainer.local_llm`)
+- `retrieval`: the index of examples for the agents, made once
+- `llm`: what judge and agents ask, given by a URL or started here (`trainer.local_llm`)
 - `redis_server`: finds a Redis server to start, or checks the one that a URL names
 - `process`: one child process and its log; `leash`: the small program that ends it when its starter is killed
 - `ports`, `readiness`, `logs`, `signals`, `summary`: what their names say

@@ -4,7 +4,7 @@ ZhufuError
 ├── PortUnavailable  a port is taken, or there is none of that number; nothing was started
 ├── RedisMissing     no Redis server that could be started was found
 ├── RedisUnusable    the Redis that a URL names does not answer, or is too old
-├── LlmUnusable      the LLM that the environment names for the judge is not named in full, or not by a URL
+├── LlmUnusable      the LLM that the environment names for judge and agents is not named in full, or not by a URL
 ├── StartFailed      a process ended, or was not ready in time, while the stack was starting
 └── ServiceDied      a process ended by itself while the stack was running
 

@@ -1,9 +1,10 @@
-"""What the judge of a stack asks: an LLM that a URL names, or one that the stack starts on this machine."""
+"""What judge and agents of a stack ask: an LLM that a URL names, or one that the stack starts on this machine."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 import os
 import sys
 import urllib.parse
@@ -16,7 +17,7 @@ from trainer.local_llm.options import GEMMA_ALIAS
 from trainer.local_llm.weights import DISTRIBUTION, LICENCE_NOTE, check_gguf, gemma_is_installed, gemma_terms
 from trainer.stack.errors import LlmUnusable
 from trainer.stack.ports import HOST
-from trainer.stack.services import project_environment
+from trainer.stack.services import AGENTS, JUDGE, project_environment
 
 LlmApi = Literal["chat", "completions"]
 
@@ -25,16 +26,26 @@ PORT_OFFSET = 4
 URL_VARIABLE = "ZHUFU_LLM_URL"
 URL_VARIABLES = ("ZHUFU_JUDGE_LLM_URL", URL_VARIABLE)
 """As the judge reads them: the narrower one wins."""
+ASKING = (JUDGE, AGENTS)
+"""The services that ask an LLM."""
 IN_FLIGHT = 4
-"""Questions that the judge sends at a time. The local LLM computes one; the others wait there for milliseconds rather
-than in the judge, and none so long that its time is up."""
+"""Questions that are under way at a time. The local LLM computes one; the others wait there for milliseconds rather
+than in a service, and none so long that its time is up."""
 TIMEOUT_SECONDS = 120.0
 """For one of them on a machine whose cores are busy with training."""
+LONGEST_RUN = 32
+AGENTS_BODY = {
+    "repeat_penalty": 1.1,
+    "logit_bias": [[mark * count, False] for mark in "\n \t" for count in range(1, LONGEST_RUN) if mark * count != " "],
+}
+"""llama.cpp's parameters for a model that has to write JSON and hardly can. JSON may have white space between its
+parts, and such a model, once it has begun with that, goes on to the limit: about every third answer of Gemma 3 270M
+did. Its vocabulary has tokens for runs of up to 31; none but the single space is let through."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GivenLlm:
-    """An LLM that runs already; the judge reads its model and key from the environment, as a service elsewhere does.
+    """An LLM that runs already; services read its model and key from the environment, as a service elsewhere does.
 
     Attributes:
         url: As the user has set it.
@@ -46,7 +57,7 @@ class GivenLlm:
 
     def check(self) -> None:
         """Raise `LlmUnusable` where it can be seen that the judge could not use it."""
-        if not os.environ.get("ZHUFU_JUDGE_LLM_MODEL") and not os.environ.get("ZHUFU_LLM_MODEL"):
+        if _of_environment(JUDGE, "MODEL") is None:
             raise LlmUnusable(f"{URL_VARIABLE} is set, ZHUFU_LLM_MODEL is not: name the model that is to judge")
         self.shown_url(0)
 
@@ -66,8 +77,10 @@ class GivenLlm:
         where = f"[{host}]" if ":" in host else host
         return f"{parts.scheme}://{where}{'' if port is None else f':{port}'}{parts.path}"
 
-    def judge_settings(self, base_port: int) -> dict[str, str]:
-        """What the judge is told besides what it reads from the environment."""
+    def settings_for(self, service: str, base_port: int) -> dict[str, str] | None:
+        """What a service is told besides what it reads from the environment; None where that names no LLM for it."""
+        if _of_environment(service, "URL") is None or _of_environment(service, "MODEL") is None:
+            return None
         return {} if self.api is None else {"LLM_API": self.api}
 
     def notes(self) -> Iterator[str]:
@@ -81,7 +94,7 @@ class LocalLlm:
 
     Attributes:
         model: A GGUF file; None for the Gemma 3 270M of its package.
-        api: Which API the judge asks: ``completions`` suits every model, ``chat`` one that was taught to chat.
+        api: Which API is asked: ``completions`` suits every model, ``chat`` one that was taught to chat.
     """
 
     model: Path | None = None
@@ -128,9 +141,10 @@ class LocalLlm:
         """This process's environment, with the project to be found in it."""
         return project_environment()
 
-    def judge_settings(self, base_port: int) -> dict[str, str]:
-        """All that the judge has to know, so that what the user has set for an LLM elsewhere does not matter."""
+    def settings_for(self, service: str, base_port: int) -> dict[str, str]:
+        """All that a service has to know, so that what the user has set for an LLM elsewhere does not matter."""
         return {
+            **({"LLM_EXTRA_BODY": json.dumps(AGENTS_BODY)} if service == AGENTS else {}),
             "LLM_URL": self.shown_url(base_port),
             "LLM_MODEL": self.alias,
             "LLM_API": self.api,
@@ -152,6 +166,11 @@ class LocalLlm:
 
 
 Llm = GivenLlm | LocalLlm
+
+
+def _of_environment(service: str, name: str) -> str | None:
+    """A setting of the LLM as a service reads it: the narrower variable wins."""
+    return os.environ.get(f"ZHUFU_{service.upper()}_LLM_{name}") or os.environ.get(f"ZHUFU_LLM_{name}") or None
 
 
 def choose_llm(model: Path | None = None, api: LlmApi | None = None) -> Llm:

@@ -11,6 +11,7 @@ from pathlib import Path
 import trainer
 from trainer.stack.ports import HOST
 
+JUDGE, REWARD_MODEL, AGENTS = "judge", "reward_model", "multi_agent"
 ROOT = Path(trainer.__file__).resolve().parents[1]
 """Where ``services`` and ``shared`` lie beside ``trainer``: the project's folder, or site-packages."""
 
@@ -67,18 +68,31 @@ def project_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def all_services(reward_checkpoint: str, judge_settings: Mapping[str, str] | None = None) -> tuple[ServiceSpec, ...]:
+def all_services(
+    reward_checkpoint: str,
+    judge_settings: Mapping[str, str] | None = None,
+    agents_settings: Mapping[str, str] | None = None,
+) -> tuple[ServiceSpec, ...]:
     """Every service that exists. Offsets: 0 Redis, 1 judge, 2 reward model, 3 multi-agent, 4 local LLM.
 
     Args:
         reward_checkpoint: What the reward model serves.
         judge_settings: What the judge is told of its LLM; None where there is no LLM, and so no judge.
+        agents_settings: What the multi-agent service is told of its LLM and its examples; None: it is not run.
     """
-    judge = ServiceSpec(name="judge", module="services.judge.app", port_offset=1, settings=judge_settings or {})
-    reward_model = ServiceSpec(
-        name="reward_model",
-        module="services.reward_model.app",
-        port_offset=2,
-        settings={"CHECKPOINT": reward_checkpoint},
+    services: list[ServiceSpec] = []
+    if judge_settings is not None:
+        services.append(ServiceSpec(name=JUDGE, module="services.judge.app", port_offset=1, settings=judge_settings))
+    services.append(
+        ServiceSpec(
+            name=REWARD_MODEL,
+            module="services.reward_model.app",
+            port_offset=2,
+            settings={"CHECKPOINT": reward_checkpoint},
+        )
     )
-    return (reward_model,) if judge_settings is None else (judge, reward_model)
+    if agents_settings is not None:
+        services.append(
+            ServiceSpec(name=AGENTS, module="services.multi_agent.app", port_offset=3, settings=agents_settings)
+        )
+    return tuple(services)

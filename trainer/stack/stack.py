@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -15,12 +16,13 @@ from typing import Self
 from rich.console import Console
 
 from trainer.stack.errors import ServiceDied, StartFailed
-from trainer.stack.llm import LLM, PORT_OFFSET, Llm, LocalLlm
+from trainer.stack.llm import ASKING, LLM, PORT_OFFSET, Llm, LocalLlm
 from trainer.stack.ports import HOST, check_ports
 from trainer.stack.process import ManagedProcess
 from trainer.stack.readiness import wait_until_ready
 from trainer.stack.redis_server import check_redis, find_redis, queue_url
-from trainer.stack.services import ServiceSpec, all_services
+from trainer.stack.retrieval import NO_INDEX, index_is_given, starter_index
+from trainer.stack.services import AGENTS, JUDGE, ServiceSpec, all_services
 from trainer.stack.signals import ending_as_interrupt
 from trainer.stack.summary import print_summary
 
@@ -33,10 +35,11 @@ START_SECONDS = 300.0
 STOP_SECONDS = 40.0
 """A service drains for 30 seconds at most unless it is told otherwise."""
 LOOK_SECONDS = 0.2
+NO_LLM_FOR_AGENTS = "The agents do not run: ZHUFU_LLM_URL and ZHUFU_LLM_MODEL name no LLM for them."
 
 
 class Stack:
-    """Redis, every service and what the judge asks, started together and ended together.
+    """Redis, every service and what judge and agents ask, started together and ended together.
 
         with Stack(reward_checkpoint="runs/reward", console=Console()) as stack:
             client = RewardClient.from_url(stack.queue_url("reward_model"))
@@ -67,6 +70,7 @@ class Stack:
         log_dir: Path | None = None,
         console: Console | None = None,
         llm: Llm | None = None,
+        agents: bool = True,
         services: Sequence[ServiceSpec] | None = None,
         start_timeout_seconds: float = START_SECONDS,
         stop_timeout_seconds: float = STOP_SECONDS,
@@ -80,7 +84,8 @@ class Stack:
             data_dir: Where that one keeps its data; by default in a temporary folder that goes with the stack.
             log_dir: Where logs go; by default into the temporary folder, which then outlives a failure.
             console: Where progress is shown; nowhere by default.
-            llm: What the judge asks (`trainer.stack.llm.choose_llm`); without one there is no judge.
+            llm: What judge and agents ask (`trainer.stack.llm.choose_llm`); without one there are neither.
+            agents: Whether the multi-agent service is among the services.
             services: What to run instead of all services that exist.
             start_timeout_seconds: The longest time until all are ready.
             stop_timeout_seconds: The longest time for the services to drain.
@@ -88,8 +93,13 @@ class Stack:
         if Path(reward_checkpoint).is_dir():
             reward_checkpoint = str(Path(reward_checkpoint).resolve())
         self._base_port = base_port
-        judge_settings = None if llm is None else llm.judge_settings(base_port)
-        self._specs = tuple(all_services(reward_checkpoint, judge_settings) if services is None else services)
+        told = {name: None if llm is None else llm.settings_for(name, base_port) for name in ASKING}
+        agents_settings = told[AGENTS] if agents else None
+        self._specs = tuple(
+            all_services(reward_checkpoint, told[JUDGE], agents_settings) if services is None else services
+        )
+        self._agents = agents and services is None
+        self._index_note: str | None = None
         self._llm = llm
         self._given_redis = redis_url or os.environ.get(REDIS_URL_VARIABLE) or None
         self._data_dir = data_dir
@@ -180,6 +190,10 @@ class Stack:
             )
             note = f"This Redis {kept}: it is for trying things out. {REDIS_URL_VARIABLE} names another."
             self._console.print(note, highlight=False)
+        if self._llm is not None and self._agents and AGENTS not in self.urls:
+            self._console.print(NO_LLM_FOR_AGENTS, highlight=False, soft_wrap=True)
+        if self._index_note is not None:
+            self._console.print(self._index_note, highlight=False, soft_wrap=True)
         for note in () if self._llm is None else self._llm.notes():
             self._console.print(note, highlight=False, markup=False, soft_wrap=True)
 
@@ -197,6 +211,7 @@ class Stack:
             program = None
         else:
             program = find_redis()
+        self._specs = tuple(self._with_examples(spec) for spec in self._specs)
         self._temporary = Path(tempfile.mkdtemp(prefix="zhufu-"))
         self.log_dir = _made(self._given_log_dir or self._temporary / "logs")
         if program is not None:
@@ -210,6 +225,14 @@ class Stack:
             environment = spec.environment(ports[spec.name], self.urls[REDIS])
             self._add(spec.name, f"{self.urls[spec.name]}/readyz", spec.command(), environment)
         self._wait(spec.name for spec in self._specs)
+
+    def _with_examples(self, spec: ServiceSpec) -> ServiceSpec:
+        """The agents retrieve from the starter set unless the user has set something else."""
+        if spec.name != AGENTS or index_is_given():
+            return spec
+        index = starter_index(self._console)
+        self._index_note = None if index is not None else NO_INDEX
+        return spec if index is None else dataclasses.replace(spec, settings={**spec.settings, "INDEX": str(index)})
 
     def _add(self, name: str, ready_url: str, command: Sequence[str], environment: dict[str, str]) -> None:
         assert self.log_dir is not None

@@ -75,7 +75,7 @@ async def test_a_judge_of_the_stack_scores_with_it(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(gemma_cache))
     llm = LocalLlm()
-    (judge,) = (each for each in all_services("none", llm.judge_settings(base_port)) if each.name == "judge")
+    (judge,) = (each for each in all_services("none", llm.settings_for("judge", base_port)) if each.name == "judge")
     with Stack(reward_checkpoint="none", base_port=base_port, log_dir=tmp_path, llm=llm, services=[judge]) as stack:
         async with RewardClient.from_url(stack.queue_url("judge"), timeout_seconds=120) as client:
             (score,) = await client.score(rollouts(1))

@@ -26,6 +26,8 @@ COMMANDS: tuple[list[str], ...] = (
     ["train", "sft"],
     ["train", "rm"],
     ["train", "grpo"],
+    ["sample"],
+    ["from-agents"],
     ["score"],
     ["up"],
     ["demo"],

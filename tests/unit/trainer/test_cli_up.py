@@ -55,6 +55,13 @@ def test_the_judge_asks_the_local_gemma_unless_told_otherwise(monkeypatch: pytes
     assert llm_of("--llm-api", "completions") == GivenLlm(url="http://127.0.0.1:9000/v1", api="completions")
 
 
+def test_the_agents_are_there_unless_told_otherwise() -> None:
+    llm_of()
+    assert NoStack.given["agents"] is True
+    llm_of("--no-agents")
+    assert NoStack.given["agents"] is False
+
+
 def test_another_model_is_served_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     model = tmp_path.resolve() / "qwen.gguf"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.judge.settings import JudgeSettings
+from services.multi_agent.settings import MultiAgentSettings
 from trainer.local_llm.__main__ import options_of
 from trainer.local_llm.errors import LocalLlmMissing, ModelUnusable
 from trainer.stack import GivenLlm, LlmUnusable, LocalLlm, choose_llm
@@ -21,7 +22,7 @@ VARIABLES = ("URL", "MODEL", "API", "API_KEY", "MAX_IN_FLIGHT", "LIMIT_NAME", "T
 @pytest.fixture(autouse=True)
 def _no_llm_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
-        for prefix in ("ZHUFU_LLM_", "ZHUFU_JUDGE_LLM_"):
+        for prefix in ("ZHUFU_LLM_", "ZHUFU_JUDGE_LLM_", "ZHUFU_MULTI_AGENT_LLM_"):
             monkeypatch.delenv(f"{prefix}{name}", raising=False)
 
 
@@ -34,7 +35,7 @@ def gguf(tmp_path: Path) -> Path:
 
 def judge_settings(llm: Llm, monkeypatch: pytest.MonkeyPatch) -> JudgeSettings:
     """As the judge of a stack reads them."""
-    (judge, _) = all_services("runs/reward", llm.judge_settings(8000))
+    (judge, _) = all_services("runs/reward", llm.settings_for("judge", 8000))
     for name, value in judge.environment(8001, "redis://127.0.0.1:8000/0").items():
         monkeypatch.setenv(name, value)
     return JudgeSettings()
@@ -75,6 +76,34 @@ def test_an_llm_of_the_environment_is_taken_as_it_is(monkeypatch: pytest.MonkeyP
     assert (settings.llm_url, settings.llm_model, settings.llm_api) == ("https://vendor.example/v1", "large", "chat")
     assert settings.llm_api_key is not None
     assert judge_settings(choose_llm(api="completions"), monkeypatch).llm_api == "completions"
+
+
+def test_the_agents_ask_the_same_local_model_and_keep_it_from_writing_white_space(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = LocalLlm().settings_for("multi_agent", 8000)
+    (agents,) = (each for each in all_services("none", None, told) if each.name == "multi_agent")
+    for name, value in agents.environment(8003, "redis://127.0.0.1:8000/0").items():
+        monkeypatch.setenv(name, value)
+    settings = MultiAgentSettings()
+    assert (settings.llm_url, settings.llm_model) == ("http://127.0.0.1:8004/v1", "gemma-3-270m")
+    assert (settings.port, settings.llm_limit_name) == (8003, "local_llm")
+    biases = settings.llm_extra_body["logit_bias"]
+    assert isinstance(biases, list)
+    assert ["\n\n", False] in biases
+    assert [" ", False] not in biases
+    assert judge_settings(LocalLlm(), monkeypatch).llm_extra_body == {}
+
+
+def test_services_for_which_the_environment_names_no_llm_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZHUFU_JUDGE_LLM_URL", "https://vendor.example/v1")
+    monkeypatch.setenv("ZHUFU_JUDGE_LLM_MODEL", "large")
+    llm = choose_llm()
+    assert llm.settings_for("judge", 8000) == {}
+    assert llm.settings_for("multi_agent", 8000) is None
+    monkeypatch.setenv("ZHUFU_LLM_URL", "https://vendor.example/v1")
+    monkeypatch.setenv("ZHUFU_LLM_MODEL", "large")
+    assert llm.settings_for("multi_agent", 8000) == {}
 
 
 def test_a_url_that_is_empty_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from services.reward_model.settings import RewardModelSettings
 from trainer.stack.services import ROOT, ServiceSpec, all_services
 
-TABLE = all_services("runs/reward", {})
+TABLE = all_services("runs/reward", {}, {})
 USED_OFFSETS = {0: "Redis", 4: "the local LLM"}
 
 
@@ -17,8 +17,10 @@ def test_every_service_of_the_table_is_a_module_of_the_project(service: ServiceS
     assert importlib.util.find_spec(service.module)
 
 
-def test_without_an_llm_there_is_no_judge() -> None:
-    assert {service.name for service in TABLE} - {service.name for service in all_services("runs/reward")} == {"judge"}
+def test_without_an_llm_there_is_neither_judge_nor_agents() -> None:
+    assert [service.name for service in all_services("runs/reward")] == ["reward_model"]
+    assert [service.name for service in all_services("runs/reward", {})] == ["judge", "reward_model"]
+    assert [service.name for service in TABLE] == ["judge", "reward_model", "multi_agent"]
 
 
 def test_no_two_services_share_a_name_or_a_port() -> None:
