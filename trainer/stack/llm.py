@@ -34,13 +34,19 @@ than in a service, and none so long that its time is up."""
 TIMEOUT_SECONDS = 120.0
 """For one of them on a machine whose cores are busy with training."""
 LONGEST_RUN = 32
-AGENTS_BODY = {
+_AGENTS_BODY = {
     "repeat_penalty": 1.1,
     "logit_bias": [[mark * count, False] for mark in "\n \t" for count in range(1, LONGEST_RUN) if mark * count != " "],
 }
 """llama.cpp's parameters for a model that has to write JSON and hardly can. JSON may have white space between its
 parts, and such a model, once it has begun with that, goes on to the limit: about every third answer of Gemma 3 270M
 did. Its vocabulary has tokens for runs of up to 31; none but the single space is let through."""
+AGENTS_SETTINGS = {
+    "LLM_EXTRA_BODY": json.dumps(_AGENTS_BODY),
+    "MAX_CONCURRENT_BATCHES": "2",  # a sample of four candidates asks up to eight questions at a time, seconds each
+    "LLM_LIMIT_WAIT_SECONDS": "200",
+    "LLM_TOTAL_TIMEOUT_SECONDS": "220",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +139,7 @@ class LocalLlm:
 
     def command(self, base_port: int) -> list[str]:
         """The command; ``-P`` as for services."""
-        port = ["--port", str(base_port + PORT_OFFSET), "--alias", self.alias]
+        port = ["--port", str(base_port + PORT_OFFSET), "--alias", self.alias, "--slots", str(IN_FLIGHT)]
         model = [] if self.model is None else ["--model", str(self.model)]
         return [sys.executable, "-P", "-m", "trainer.local_llm", *port, *model]
 
@@ -144,7 +150,7 @@ class LocalLlm:
     def settings_for(self, service: str, base_port: int) -> dict[str, str]:
         """All that a service has to know, so that what the user has set for an LLM elsewhere does not matter."""
         return {
-            **({"LLM_EXTRA_BODY": json.dumps(AGENTS_BODY)} if service == AGENTS else {}),
+            **(AGENTS_SETTINGS if service == AGENTS else {}),
             "LLM_URL": self.shown_url(base_port),
             "LLM_MODEL": self.alias,
             "LLM_API": self.api,

@@ -134,8 +134,8 @@ def test_in_verdict_mode_the_reward_is_the_share_of_votes(all_of_it: Service, mo
 
 @pytest.mark.parametrize(
     ("reply", "code"),
-    [(failing(500), "llm_server_error"), (hangs(), "llm_timeout"), (filtered(), "llm_refused")],
-    ids=["500", "hangs", "filtered"],
+    [(failing(500), "llm_server_error"), (hangs(), "llm_timeout")],
+    ids=["500", "hangs"],
 )
 def test_where_all_votes_are_needed_one_failure_is_one_and_costs_what_both_cost(
     all_of_it: Service, models: Models, reply: Reply, code: str
@@ -149,6 +149,16 @@ def test_where_all_votes_are_needed_one_failure_is_one_and_costs_what_both_cost(
     models[1].replies(labelled(0.3, 0.7))
     assert score(all_of_it).components["votes"] == 2
     assert len(models[0].requests) == 1, "the vote that there was is not paid for again"
+
+
+def test_a_refusal_is_an_answer_that_is_not_paid_for_again(all_of_it: Service, models: Models) -> None:
+    models[1].replies(filtered())
+    assert failure_code(score(all_of_it)) == "llm_refused"
+    models[1].replies(labelled(0.3, 0.7))
+    again = score(all_of_it)
+    assert failure_code(again) == "llm_refused"
+    assert spent([again]) == (0, 0)
+    assert [len(model.requests) for model in models] == [1, 1]
 
 
 def test_of_several_failures_the_one_that_may_pass_is_told(all_of_it: Service, models: Models) -> None:

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.integration.trainer.scripted_reward import ONE_THREAD
+from tests.integration.trainer.commands import zhufu_process
 from tests.support.processes import Process
-from trainer import cli
-from trainer.sampling.command import sample_command
 from trainer.sampling.results import Files
-
-
-def register() -> None:
-    """See that the command is there."""
-    if not any(command.callback is sample_command for command in cli.app.registered_commands):
-        cli.app.command("sample")(sample_command)
 
 
 def sample_process(output: Path, *arguments: object) -> Process:
     """The command as a process."""
-    command = [sys.executable, "-m", "tests.integration.trainer.sampling_command", "sample", *map(str, arguments)]
-    return Process(command, output, {**ONE_THREAD, "COLUMNS": "200"})
+    return zhufu_process(output, "sample", *arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +68,3 @@ def write_prompts(path: Path, prompts: Sequence[str]) -> Path:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
-if __name__ == "__main__":
-    register()
-    cli.main()

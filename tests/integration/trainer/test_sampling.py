@@ -25,18 +25,13 @@ from tests.integration.trainer.sample_service import (
     sampling,
     texts_of,
 )
-from tests.integration.trainer.sampling_command import Results, register, results_in, sample_process, write_prompts
+from tests.integration.trainer.sampling_command import Results, results_in, sample_process, write_prompts
 from tests.support.processes import RedisServer, Service, free_port
 from trainer.data.formats import load_pairs
 from trainer.sampling.journal import Journal
 
 PROMPTS = [f"给第{number}位亲友的生日祝福" for number in range(24)]
 TOKENS = 100
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _registered() -> None:
-    register()
 
 
 @pytest.fixture(scope="module")
