@@ -175,13 +175,17 @@ def _candidate(tried: _Tried, is_usable: bool) -> SampledCandidate:
 
 
 def _best(tried: Sequence[_Tried], able: Sequence[int]) -> Evaluation | ScoringFailed:
-    """Of the highest reward, then quality, then of the lowest index.
+    """Of the highest reward, then quality, then of the lowest index; a failure where none was evaluated.
 
-    Where none was evaluated, a failure that another try can mend, if there is such.
+    A candidate that failed for a reason that may pass makes the sample fail for that reason: at another try only what
+    is missing is asked for, and a sample does not hang on how busy the model was.
     """
+    failures = [each.failure for each in tried if each.failure is not None]
+    may_pass = next((failure for failure in failures if failure.may_retry), None)
+    if may_pass is not None:
+        return may_pass
     done = [(each.index, each.evaluation) for each in tried if each.evaluation is not None]
     ranked = [entry for entry in done if entry[0] in able] or done
     if ranked:
         return max(ranked, key=lambda entry: (entry[1].reward, entry[1].quality, -entry[0]))[1]
-    failures = [each.failure for each in tried if each.failure is not None]
-    return next((failure for failure in failures if failure.may_retry), failures[0])
+    return failures[0]

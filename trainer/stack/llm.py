@@ -43,7 +43,7 @@ parts, and such a model, once it has begun with that, goes on to the limit: abou
 did. Its vocabulary has tokens for runs of up to 31; none but the single space is let through."""
 AGENTS_SETTINGS = {
     "LLM_EXTRA_BODY": json.dumps(_AGENTS_BODY),
-    "MAX_CONCURRENT_BATCHES": "2",  # a sample of four candidates asks up to eight questions at a time, seconds each
+    "MAX_CONCURRENT_BATCHES": "1",  # a sample of four candidates asks up to eight questions at a time, seconds each
     "LLM_LIMIT_WAIT_SECONDS": "200",
     "LLM_TOTAL_TIMEOUT_SECONDS": "220",
 }
@@ -139,7 +139,7 @@ class LocalLlm:
 
     def command(self, base_port: int) -> list[str]:
         """The command; ``-P`` as for services."""
-        port = ["--port", str(base_port + PORT_OFFSET), "--alias", self.alias, "--slots", str(IN_FLIGHT)]
+        port = ["--port", str(base_port + PORT_OFFSET), "--alias", self.alias]
         model = [] if self.model is None else ["--model", str(self.model)]
         return [sys.executable, "-P", "-m", "trainer.local_llm", *port, *model]
 

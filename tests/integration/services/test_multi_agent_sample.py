@@ -13,7 +13,7 @@ import pytest
 from shared.client.queue import QueueRewardClient
 from shared.schemas import Rollout, Score, Usage
 from tests.support.judge import Counters, asked, called, ended, failure_code
-from tests.support.llm_server import LlmServer, Reply, failing, refused
+from tests.support.llm_server import LlmServer, Reply, failing, refused, truncated
 from tests.support.multi_agent import (
     COMPLETION_TOKENS,
     PROMPT_TOKENS,
@@ -173,7 +173,7 @@ def test_the_pair_is_chosen_by_the_rule(
 def test_a_candidate_that_fails_does_not_spoil_the_sample(service: Service, model: LlmServer) -> None:
     model.script(
         cast(
-            [failing(500), GOOD, BAD, BAD_LONG],
+            [truncated(), GOOD, BAD, BAD_LONG],
             reflect=lambda question: refused() if BAD_LONG in question else reflected(int(GOOD in question)),
         )
     )
@@ -183,8 +183,8 @@ def test_a_candidate_that_fails_does_not_spoil_the_sample(service: Service, mode
     assert (sample["pair"]["chosen_index"], sample["pair"]["rejected_index"]) == (1, 2)
     first, *_, last = sample["candidates"]
     assert (first["status"], first["text"], first["reward"]) == ("failed", None, None)
-    assert first["error"]["code"] == "generator_llm_server_error"
-    assert first["error"]["retryable"] is True
+    assert first["error"]["code"] == "generator_llm_truncated"
+    assert first["error"]["retryable"] is False
     assert (last["status"], last["text"], last["verdict"]) == ("failed", BAD_LONG, None)
     assert last["error"]["code"] == "reflect_llm_refused"
     assert [each["usable"] for each in sample["candidates"]] == [False, True, True, False]
@@ -321,10 +321,11 @@ async def test_samples_through_the_queue_are_those_over_http(
     assert {json.dumps(each["usage"]) for each in outcomes} == {json.dumps(Usage().model_dump())}
 
 
-async def test_a_sample_that_fails_for_a_while_is_tried_again_by_the_queue(
-    with_redis: Service, redis_server: RedisServer, llm: LlmServer
+@pytest.mark.parametrize("failed", [1, 2])
+async def test_a_sample_of_which_a_part_fails_for_a_while_is_tried_again_by_the_queue(
+    with_redis: Service, redis_server: RedisServer, llm: LlmServer, failed: int
 ) -> None:
-    script, failures = cast([GOOD, BAD]), [failing(500)] * 2
+    script, failures = cast([GOOD, BAD]), [failing(500)] * failed
 
     def answer(body: Any) -> Reply:
         return failures.pop() if failures else script(body)
@@ -332,7 +333,9 @@ async def test_a_sample_that_fails_for_a_while_is_tried_again_by_the_queue(
     llm.script(answer)
     (scored,) = await queued(redis_server, [PROMPT], candidates=2)
     assert scored.status == "scored"
-    assert not failures
+    sample: Any = (scored.details or {})["sample"]
+    assert [each["status"] for each in sample["candidates"]] == ["scored"] * 2, "none is left out for good"
+    assert len(llm.requests) == 2 * 5 + failed, "only what was missing was asked for again"
 
 
 async def test_a_replica_that_is_killed_loses_no_sample_and_no_answer_is_paid_twice(

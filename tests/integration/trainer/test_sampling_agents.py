@@ -1,4 +1,4 @@
-"""`zhufu sample` with the real agents: killed again and again, it asks no question twice and ends with the same files."""
+"""`zhufu sample` with the real agents: ten kills ask no question twice and change nothing in the files."""
 
 from __future__ import annotations
 
