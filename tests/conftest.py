@@ -20,6 +20,10 @@ from tests.support.processes import RedisServer, Service, free_port, service_com
 hypothesis.settings.register_profile("zhufu", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("zhufu")
 
+# Whoever runs the tests in the background (&) may ignore SIGINT; what tests start and interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # structlog's own defaults render rich tracebacks, a second each; what tests provoke on purpose is told plainly.
 structlog.configure(
     processors=[

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.errors import DeadlineExpired, InvalidData, InvalidRequest, RewardUnavailable, ZhufuError
+from trainer.judge_optimizer.command import optimize_judge_command
 from trainer.sampling.command import sample_command
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ data_app = typer.Typer(help="Get data.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 app.command("sample")(sample_command)
+app.command("optimize-judge")(optimize_judge_command)
 
 console = Console()
 errors = Console(stderr=True)

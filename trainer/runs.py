@@ -10,28 +10,19 @@ OUTPUT/report.html      what to look at
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import importlib.metadata
 import json
-import os
-import platform
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from shared.errors import ZhufuError
 from trainer.progress import read_history
+from trainer.run_folder import RunFolderError, open_run_folder, write_json
+
+__all__ = ["Run", "RunFolderError", "cpu_has_bfloat16", "last_whole_checkpoint", "use_bfloat16", "write_json"]
 
 VERSIONS_OF = ("zhufu", "torch", "transformers", "trl", "peft", "accelerate", "datasets")
-
-
-class RunFolderError(ZhufuError):
-    """The output folder cannot be used: it holds another run, or there is nothing to resume."""
-
-    code = "run_folder"
 
 
 class Run:
@@ -52,24 +43,9 @@ class Run:
         """
         self.output = output
         self.checkpoint: str | None = None
-        self._description = {"command": command, "settings": json.loads(json.dumps(settings, default=str))}
-        record = output / "run.json"
-        if record.is_file():
-            before = json.loads(record.read_text(encoding="utf-8"))
-            if not resume:
-                raise RunFolderError(f"{output} holds a run already: choose another folder, or resume it")
-            if {key: before.get(key) for key in self._description} != self._description:
-                raise RunFolderError(f"{record} tells of a run with other settings: it cannot be resumed with these")
+        holds_run = open_run_folder(output, command=command, settings=settings, resume=resume, versions_of=VERSIONS_OF)
+        if holds_run:
             self.checkpoint = last_whole_checkpoint(output)
-        elif output.is_dir() and any(output.iterdir()):
-            raise RunFolderError(f"{output} is not empty and holds no run")
-        elif resume:
-            raise RunFolderError(f"{output} holds no run to resume")
-        output.mkdir(parents=True, exist_ok=True)
-        if not record.is_file():
-            versions = {name: importlib.metadata.version(name) for name in VERSIONS_OF}
-            machine = {"python": platform.python_version(), "platform": platform.platform(), "cpus": os.cpu_count()}
-            write_json(record, {**self._description, "versions": versions, "machine": machine})
 
     @property
     def model_folder(self) -> Path:
@@ -99,22 +75,6 @@ def last_whole_checkpoint(output: Path) -> str | None:
             json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
             return str(path)
     return None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write so that the file is whole or not there, whatever happens meanwhile."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain) + "\n"
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        file.write(text)
-    Path(file.name).replace(path)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
 def cpu_has_bfloat16() -> bool:

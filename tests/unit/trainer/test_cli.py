@@ -28,6 +28,7 @@ COMMANDS: tuple[list[str], ...] = (
     ["train", "grpo"],
     ["sample"],
     ["from-agents"],
+    ["optimize-judge"],
     ["score"],
     ["up"],
     ["demo"],

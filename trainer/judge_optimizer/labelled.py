@@ -1,0 +1,101 @@
+"""Labelled greetings: a request, what was written for it, and whether people call it good.
+
+A source is ``starter:train``, ``starter:validation``, ``starter:test``, or a file: preference pairs in any format that
+`trainer.data.formats` reads (the chosen one has label 1, the rejected one 0), or labelled responses (query, response,
+label).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from shared.errors import InvalidData
+from trainer.data.formats import load_pairs
+from trainer.data.rows import PARQUET_MAGIC, Row, json_rows, read_file
+from trainer.judge_optimizer.errors import PoolsOverlap
+from trainer.judge_optimizer.strategy import folded_text
+
+Label = Literal[0, 1]
+
+ID_CHARACTERS = 12
+STARTER = "starter"
+_LABELLED_FIELDS = {"query", "response", "label"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Labelled:
+    """One greeting with its label: 1 good, 0 bad."""
+
+    prompt: str
+    completion: str
+    label: Label
+
+    @property
+    def id(self) -> str:
+        """Of its content, the same in every run."""
+        text = "\0".join([self.prompt, self.completion, str(self.label)])
+        return hashlib.sha256(text.encode()).hexdigest()[:ID_CHARACTERS]
+
+
+def load_labelled(source: str) -> list[Labelled]:
+    """All labelled greetings of a source; what stands there twice comes once.
+
+    Raises:
+        InvalidData: The source is not there, is broken, holds no labels, or calls one text both good and bad.
+    """
+    rows = _labelled_rows(Path(source)) if not _is_starter(source) else None
+    if rows is None:
+        pairs = load_pairs(source).records
+        rows = itertools.chain.from_iterable(
+            (Labelled(pair.prompt, pair.chosen, 1), Labelled(pair.rejected_prompt or pair.prompt, pair.rejected, 0))
+            for pair in pairs
+        )
+    unique = list(dict.fromkeys(rows))
+    texts = {(row.prompt, row.completion) for row in unique}
+    if len(texts) < len(unique):
+        raise InvalidData(source, f"{len(unique) - len(texts)} texts are labelled good in one row and bad in another")
+    return unique
+
+
+def check_disjoint(pools: dict[str, Sequence[Labelled]]) -> None:
+    """Raise `PoolsOverlap` where two pools share a request or a text, white space, width and case aside."""
+    for (first, some), (second, others) in itertools.combinations(pools.items(), 2):
+        for what in ("prompt", "completion"):
+            here = {folded_text(getattr(row, what)) for row in some}
+            shared = here & {folded_text(getattr(row, what)) for row in others}
+            if shared:
+                kind = "requests" if what == "prompt" else "texts"
+                raise PoolsOverlap(first, f"shares {len(shared)} {kind} with {second}: nothing would be held out")
+
+
+def digest_of(rows: Iterable[Labelled]) -> str:
+    """SHA-256 in hex of rows in their order, for the record."""
+    return hashlib.sha256("\n".join(row.id for row in rows).encode()).hexdigest()
+
+
+def _is_starter(source: str) -> bool:
+    return source.partition(":")[0] == STARTER
+
+
+def _labelled_rows(path: Path) -> Iterator[Labelled] | None:
+    """The rows of a file of labelled responses; None where it is of another format."""
+    data = read_file(path)
+    if data.startswith(PARQUET_MAGIC) or data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in {b"[", b"{"}:
+        return None
+    rows = json_rows(path, data)
+    first = next(rows, None)
+    if first is None or not first.fields.keys() >= _LABELLED_FIELDS:
+        return None
+    return map(_labelled, itertools.chain([first], rows))
+
+
+def _labelled(row: Row) -> Labelled:
+    label = row.fields.get("label")
+    if isinstance(label, bool) or label not in (0, 1):
+        raise row.error("field 'label' is missing or neither 0 nor 1")
+    return Labelled(row.text("query"), row.text("response"), 1 if label == 1 else 0)
