@@ -99,3 +99,11 @@ def test_importing_opens_nothing_and_reads_no_setting() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["services.judge.app", "services.multi_agent.app", "services.multi_agent.retrieval"])
+def test_a_service_that_asks_llms_loads_no_torch_and_nothing_of_the_trainer(module: str) -> None:
+    program = f"import sys, {module}; print(*sorted(name.partition('.')[0] for name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stdout.split()) & {"torch", "transformers", "trl", "trainer"}
