@@ -52,7 +52,12 @@ def sample_command(
     ] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", help="Of the candidates.", min=0, max=2)] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
-    concurrency: Annotated[int, typer.Option("--concurrency", help="Prompts under way at once.", min=1, max=100)] = 16,
+    concurrency: Annotated[
+        int,
+        typer.Option(
+            "--concurrency", help="Prompts under way at once; fewer where the service is slow.", min=1, max=100
+        ),
+    ] = 16,
     max_tokens: Annotated[
         int | None,
         typer.Option("--max-tokens", help="Ceiling on the tokens paid, prompt and completion, over all runs.", min=1),
@@ -107,8 +112,12 @@ def sample_command(
         ),
         url=url,
         output=output,
-        limits=Limits(concurrency=concurrency, max_tokens=max_tokens, max_failures_in_a_row=max_failures_in_a_row),
-        timeout_seconds=timeout,
+        limits=Limits(
+            concurrency=concurrency,
+            timeout_seconds=timeout,
+            max_tokens=max_tokens,
+            max_failures_in_a_row=max_failures_in_a_row,
+        ),
         api_key=api_key,
         retry_failed=retry_failed,
         resume=resume,

@@ -27,7 +27,7 @@ from trainer.sampling.summary import Summary, sum_up, write_summary
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SampleJob:
-    """What is asked, of whom, and within what limits; ``timeout_seconds`` is for one prompt, outages included."""
+    """What is asked, of whom, and within what limits."""
 
     source: str
     prompts: Prompts
@@ -35,7 +35,6 @@ class SampleJob:
     url: str
     output: Path
     limits: Limits
-    timeout_seconds: float
     api_key: str | None = None
     retry_failed: bool = True
     resume: bool = False
@@ -56,7 +55,7 @@ class SampleJob:
             "prompts": self.source,
             **self.request.options(),
             "concurrency": self.limits.concurrency,
-            "timeout_seconds": self.timeout_seconds,
+            "timeout_seconds": self.limits.timeout_seconds,
             "max_tokens": self.limits.max_tokens,
             "max_failures_in_a_row": self.limits.max_failures_in_a_row,
         }
@@ -79,7 +78,7 @@ def sample_pairs(job: SampleJob, console: Console, tell: Callable[[str], None]) 
 
 
 async def _sample_pairs(job: SampleJob, console: Console, tell: Callable[[str], None]) -> Summary:
-    client = RewardClient.from_url(job.url, api_key=job.api_key, timeout_seconds=job.timeout_seconds)
+    client = RewardClient.from_url(job.url, api_key=job.api_key, timeout_seconds=job.limits.timeout_seconds)
     async with client:
         files = Files(job.output)
         files.prepare()

@@ -70,6 +70,11 @@ class Outcome(BaseModel):
         return Choice.model_validate(self.sample)
 
     @property
+    def came_from_cache(self) -> bool:
+        """Whether nothing was paid for it, so that how long it took says nothing of the next one."""
+        return self.sample is not None and self.usage is not None and not self.tokens
+
+    @property
     def tokens(self) -> int:
         """All tokens paid, as far as they are known."""
         return self.usage.prompt_tokens + self.usage.completion_tokens if self.usage else 0

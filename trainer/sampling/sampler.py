@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import time
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
@@ -16,6 +17,7 @@ from shared.tasks import end_tasks
 from trainer.sampling.budget import TokenBudget
 from trainer.sampling.journal import Journal
 from trainer.sampling.outcome import Outcome, outcome_of
+from trainer.sampling.pace import Pace
 from trainer.sampling.prompts import Prompt
 from trainer.sampling.request import SampleRequest
 
@@ -32,9 +34,14 @@ class Ending(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a run keeps within."""
+    """What a run keeps within.
+
+    Fewer than ``concurrency`` are under way where the service is slow; ``timeout_seconds`` is for one prompt, outages
+    and waiting included.
+    """
 
     concurrency: int
+    timeout_seconds: float
     max_tokens: int | None
     max_failures_in_a_row: int
 
@@ -53,6 +60,7 @@ class _Answer:
     index: int
     outcome: Outcome | None
     fatal: ZhufuError | None = None
+    seconds: float = 0.0
 
 
 class Sampler:
@@ -82,6 +90,7 @@ class Sampler:
         self._waiting = collections.deque([*new, *failed])
         paid = journal.paid.prompt_tokens + journal.paid.completion_tokens
         self._budget = TokenBudget(ceiling=limits.max_tokens, paid=paid, paying=journal.paying)
+        self._pace = Pace(most=limits.concurrency, timeout_seconds=limits.timeout_seconds)
         self._failures_in_a_row = 0
         self._stopping = False
         self._under_way: dict[asyncio.Task[_Answer], int] = {}
@@ -132,7 +141,7 @@ class Sampler:
             self._waiting
             and not self._stopping
             and not self._has_failed_too_often
-            and len(self._under_way) < self._limits.concurrency
+            and self._pace.allows(len(self._under_way))
             and self._budget.allows(len(self._under_way))
         ):
             index = self._waiting.popleft()
@@ -140,6 +149,7 @@ class Sampler:
         return bool(self._under_way)
 
     def _save(self, done: set[asyncio.Task[_Answer]]) -> None:
+        under_way = len(self._under_way)
         indexes = {task: self._under_way.pop(task) for task in done}
         left = sorted((index for task, index in indexes.items() if task.cancelled()), reverse=True)
         self._waiting.extendleft(left)  # begun, but not waited for
@@ -147,6 +157,9 @@ class Sampler:
         ended = [(answer.index, answer.outcome) for answer in answers if answer.outcome is not None]
         if ended:
             self._journal.append((index, self._prompts[index].id, outcome) for index, outcome in ended)
+        for answer in answers:
+            if answer.outcome is not None and not answer.outcome.came_from_cache:
+                self._pace.heard(under_way=under_way, seconds=answer.seconds)
         for _, outcome in ended:
             self._budget.pay(outcome.tokens)
             may_be_mended = outcome.failure is not None and outcome.failure.retryable
@@ -157,6 +170,11 @@ class Sampler:
                 raise answer.fatal
 
     async def _ask(self, index: int) -> _Answer:
+        begun = time.monotonic()
+        answer = await self._answer(index)
+        return dataclasses.replace(answer, seconds=time.monotonic() - begun)
+
+    async def _answer(self, index: int) -> _Answer:
         prompt = self._prompts[index]
         rollout = Rollout(id=prompt.id, prompt=prompt.text, completion="")
         try:

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from shared.client import RewardClient
 from shared.errors import RewardRejected, RewardUnavailable
 from shared.schemas import RewardInfo, Rollout, Score
+from tests.support.waiting import until
 from tests.unit.trainer.sampling.made import HEADER, failed, sample, sampled, score
 from trainer.sampling.journal import Journal
 from trainer.sampling.outcome import Outcome
@@ -88,7 +89,7 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
 
 
 def sampler_of(client: Client, journal: Journal, **changes: Any) -> Sampler:
-    limits = {"concurrency": 3, "max_tokens": None, "max_failures_in_a_row": 50, **changes}
+    limits = {"concurrency": 3, "timeout_seconds": 900.0, "max_tokens": None, "max_failures_in_a_row": 50, **changes}
     request = SampleRequest(candidates=4, without=("reflect", "judge", "reflect"), temperature=0.5)
     return Sampler(PROMPTS, request, client, journal, Limits(**limits), Seen(), through_queue=False, retry_failed=True)
 
@@ -180,7 +181,7 @@ async def test_stopping_twice_leaves_what_is_under_way(client: Client, journal: 
 async def test_a_stop_after_the_last_prompt_is_no_interruption(client: Client, journal: Journal) -> None:
     sampler = sampler_of(client, journal, concurrency=8)
     running = asyncio.create_task(sampler.run())
-    await asyncio.sleep(0)
+    await until(lambda: len(client.asked) == len(PROMPTS))
     sampler.stop()
     assert await running is Ending.COMPLETE
 
