@@ -70,6 +70,8 @@ class DemoJob:
     """Held-out prompts of which a shadow reads a sample, before and after."""
     agents_prompts: int = 8
     """Requests that the agents are given, until one gives a preference pair."""
+    agents_candidates: int = 4
+    """Greetings that they write for each."""
     reward_checkpoint: Path | None = None
 
 
@@ -134,7 +136,9 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
         if AGENTS in stack.urls:
             console.rule("5  The agents: from a request to a preference pair")
             requests = [pair.prompt for pair in test[:: max(1, len(test) // job.agents_prompts)]]
-            found = asyncio.run(first_pair(stack.queue_url(AGENTS), requests[: job.agents_prompts], console))
+            found = asyncio.run(
+                first_pair(stack.queue_url(AGENTS), requests[: job.agents_prompts], job.agents_candidates, console)
+            )
     result = _conclude(job, before[REWARD], after[REWARD], train, time.perf_counter() - begun)
     judged = _judged(before, after, is_shadow=not judge_weight)
     debate = None if found is None else _debate(found, is_stand_in=isinstance(llm, LocalLlm))

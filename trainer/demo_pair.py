@@ -16,7 +16,6 @@ from trainer.report.page import DebateStep
 from trainer.sampling.request import SampleRequest
 
 TIMEOUT_SECONDS = 300.0
-REQUEST = SampleRequest(candidates=4, pair_by="quality")
 SHOWN_CHARACTERS = 400
 STAND_IN = (
     "The LLM behind them is the stand-in, which mostly repeats the examples of its prompt: this shows how a pair comes "
@@ -44,16 +43,17 @@ class AgentsFound:
     tokens: int
 
 
-async def first_pair(url: str, prompts: Sequence[str], console: Console) -> AgentsFound:
+async def first_pair(url: str, prompts: Sequence[str], candidates: int, console: Console) -> AgentsFound:
     """Ask for samples of one prompt after another until one gives a pair; failures are told, not raised."""
+    request = SampleRequest(candidates=candidates, pair_by="quality")
     why: list[str] = []
     debate: list[DebateStep] = []
     tokens = 0
     async with RewardClient.from_url(url, timeout_seconds=TIMEOUT_SECONDS) as client:
         for prompt in prompts:
             try:
-                with console.status(f"{prompt}: {REQUEST.candidates} candidates, each weighed by four agents"):
-                    (score,) = await client.score([Rollout(id="1", prompt=prompt, completion="")], REQUEST.options())
+                with console.status(f"{prompt}: {candidates} candidates, each weighed by four agents"):
+                    (score,) = await client.score([Rollout(id="1", prompt=prompt, completion="")], request.options())
             except ZhufuError as error:
                 why.append(f"{prompt}: {error.detail}")
                 continue
@@ -64,9 +64,9 @@ async def first_pair(url: str, prompts: Sequence[str], console: Console) -> Agen
                 continue
             sample = _object(score.details["sample"])
             pair = sample["pair"]
-            candidates = [_object(each) for each in _list(sample["candidates"])]
+            tried = [_object(each) for each in _list(sample["candidates"])]
             if pair is None:
-                debate = debate_of(candidates[-1])
+                debate = debate_of(tried[-1])
                 why.append(f"{prompt}: {sample['no_pair']}")
                 continue
             chosen = _object(pair)
@@ -76,7 +76,7 @@ async def first_pair(url: str, prompts: Sequence[str], console: Console) -> Agen
                 chosen=str(chosen["chosen"]),
                 rejected=str(chosen["rejected"]),
                 why=why,
-                debate=debate_of(next(each for each in candidates if each["index"] == index)),
+                debate=debate_of(next(each for each in tried if each["index"] == index)),
                 tokens=tokens,
             )
     return AgentsFound(prompt=prompts[-1], chosen=None, rejected=None, why=why, debate=debate, tokens=tokens)

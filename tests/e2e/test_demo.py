@@ -14,6 +14,9 @@ from trainer.data.starter import load_starter
 from trainer.demo import DemoJob, DemoResult, run_demo
 from trainer.presets import GRPO, SFT
 
+pytestmark = pytest.mark.timeout(400)
+"""A language model writes and weighs two greetings, on a machine that may be busy."""
+
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> DemoJob:
@@ -26,6 +29,8 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> DemoJob:
         ),
         samples_per_prompt=1,
         shadow_prompts=4,
+        agents_prompts=1,
+        agents_candidates=2,
     )
 
 
@@ -56,6 +61,12 @@ def test_the_report_shows_checks_plots_and_samples(job: DemoJob, result: DemoRes
     assert page.count("<svg") + page.count("data:image") >= 6
     assert load_starter("train")[0].prompt not in page, "samples are of held-out prompts"
     assert "the stand-in, a shadow that nothing was trained on" in page
+
+
+def test_it_ends_with_what_the_agents_said_and_that_they_are_weak(result: DemoResult) -> None:
+    page = result.report.read_text(encoding="utf-8")
+    for part in ("A preference pair of the agents", "generator, round 0", "the stand-in, which mostly repeats"):
+        assert part in page
 
 
 def test_nothing_is_left_running(job: DemoJob, result: DemoResult) -> None:

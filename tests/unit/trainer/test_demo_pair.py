@@ -67,7 +67,7 @@ class Agents:
 async def found_by(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any] | str | Exception) -> Any:
     agents = Agents(*answers)
     monkeypatch.setattr(RewardClient, "from_url", lambda url, **_: agents)
-    found = await first_pair("redis://x", [f"请求{number}" for number in range(3)], CONSOLE)
+    found = await first_pair("redis://x", [f"请求{number}" for number in range(3)], 4, CONSOLE)
     return agents, found
 
 
