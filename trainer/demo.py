@@ -35,6 +35,7 @@ from trainer.presets import GRPO, SFT, GrpoPreset, SftPreset
 from trainer.report.page import Check, Debate, Report, write_report
 from trainer.report.plots import curve, histograms, scatter
 from trainer.report.policy import sample_pairs, training_curves
+from trainer.report.tables import text_table
 from trainer.rewards import RewardSpec
 from trainer.runs import Run, write_json
 from trainer.sft import TINY, SftJob, train_sft
@@ -377,7 +378,7 @@ def _shown_rows(job: DemoJob, figures: PolicyFigures) -> range:
 def _show(
     job: DemoJob, result: DemoResult, judged: str, before: PolicyFigures, after: PolicyFigures, console: Console
 ) -> None:
-    samples = Table("prompt", "before", "after", title="Held-out prompts", show_lines=True)
+    samples = text_table("prompt", "before", "after", title="Held-out prompts")
     for pair in sample_pairs(before, after, _shown_rows(job, before)[:5]):
         samples.add_row(pair.prompt, pair.before, pair.after)
     console.print(samples)

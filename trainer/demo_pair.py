@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 from rich.console import Console
-from rich.table import Table
 
 from shared.client import RewardClient
 from shared.errors import ZhufuError
 from shared.schemas import Rollout
 from trainer.report.page import DebateStep
+from trainer.report.tables import text_table
 from trainer.sampling.request import SampleRequest
 
 TIMEOUT_SECONDS = 300.0
@@ -96,12 +96,12 @@ def show(found: AgentsFound, console: Console, *, is_stand_in: bool) -> None:
     for line in found.why:
         console.print(f"no pair: {line}", markup=False, soft_wrap=True)
     if found.chosen is not None and found.rejected is not None:
-        pair = Table("chosen", "rejected", title=found.prompt, show_lines=True)
+        pair = text_table("chosen", "rejected", title=found.prompt)
         pair.add_row(found.chosen, found.rejected)
         console.print(pair)
     else:
         console.print(f"None of {len(found.why)} requests gave a pair.")
-    debate = Table("agent", "round", "what it said", title="Transcript", show_lines=True)
+    debate = text_table("agent", "round", "what it said", title="Transcript")
     for step in found.debate:
         debate.add_row(step.agent, str(step.round), step.said)
     console.print(debate)

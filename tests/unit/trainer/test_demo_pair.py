@@ -103,3 +103,13 @@ async def test_a_pair_is_shown_with_its_transcript(monkeypatch: pytest.MonkeyPat
     for line in ("好的一条", "差的一条", "feeling: 情意真", "100 tokens"):
         assert line in output.getvalue()
     assert "stand-in" not in output.getvalue()
+
+
+async def test_a_long_text_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "愿你往后的日子里每一天都有热汤好梦和一扇为你亮着的窗户"
+    pair = {"chosen": long, "rejected": "差的一条", "chosen_index": 1}
+    _, found = await found_by(monkeypatch, sample(pair))
+    output = io.StringIO()
+    show(found, Console(file=output, width=40), is_stand_in=False)
+    assert set(long) <= set(output.getvalue())
+    assert "…" not in output.getvalue().partition("Transcript")[0]
