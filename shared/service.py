@@ -184,6 +184,21 @@ class Service:
             self.metrics.observe_score(score, rollout, door="http")
         return scores
 
+    async def answer(self, http_request: Request, asked: ScoreRequest) -> list[Score]:
+        """`score` for an HTTP request, until its caller has gone; raises like it.
+
+        Raises:
+            ShuttingDown: The request outlasted the time to drain; another replica can do it.
+        """
+        gone = asyncio.create_task(_disconnected(http_request))
+        try:
+            return await self.score(asked, gone)
+        except asyncio.CancelledError:  # only uvicorn cancels a request
+            raise ShuttingDown("this replica shut down before the request was done") from None
+        finally:
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+
     def _too_late(self, rollout_id: str, begun: float) -> Score:
         failure = ScoreFailure(code="deadline_expired", detail="not scored within the time allowed", retryable=True)
         return Score(
@@ -287,15 +302,7 @@ def _score_routes(service: Service) -> APIRouter:
     async def score(request: Request) -> Response:
         """Score rollouts; the answer holds one score for each, in order, also where some of them failed."""
         asked = await read_model(request, ScoreRequest, service.settings.max_body_bytes)
-        gone = asyncio.create_task(disconnected(request))
-        try:
-            scores = await service.score(asked, gone)
-        except asyncio.CancelledError:
-            # Only uvicorn cancels a request: one that outlasts the time to drain. Its caller shall ask another replica.
-            raise ShuttingDown("this replica shut down before the request was done") from None
-        finally:
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
+        scores = await service.answer(request, asked)
         info = service.scorer.info()
         answer = ScoreResponse(scores=scores, reward=RewardVersion(name=info.name, version=info.version))
         return Response(answer.model_dump_json(), media_type="application/json")
@@ -308,7 +315,7 @@ def _score_routes(service: Service) -> APIRouter:
     return router
 
 
-async def disconnected(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     """Return when the caller has gone."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from trainer.progress_bar import progress_bar
 
 SHOWN = ("loss", "eval_loss", "reward", "accuracy", "kl", "completions/mean_length")
 
@@ -20,15 +21,7 @@ class RichProgress(TrainerCallback):
     def __init__(self, console: Console, title: str) -> None:
         self._title = title
         self._figures = ""
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-        )
+        self._progress = progress_bar(console)
         self._task = self._progress.add_task(title, total=None, figures="")
 
     def on_train_begin(

@@ -19,7 +19,6 @@ from services.judge.groups import Group, Meeting
 from services.judge.metrics import JudgeMetrics
 from services.judge.modes import ModeSettings
 from services.judge.options import JudgeOptions
-from services.judge.panel import with_usage
 from services.judge.settings import JudgeSettings
 from services.judge.task import JudgeTask
 from shared.errors import ScoringFailed
@@ -86,7 +85,7 @@ class GroupJudge:
             comparison, bill = await asyncio.shield(self._comparisons[group.key])
         except ScoringFailed as error:
             # What it cost is told once, and one exception must not be raised in several tasks.
-            raise error if first else with_usage(error, Bill()) from None
+            raise error if first else Bill().charged_to(error) from None
         place = sorted(members).index(member)
         return Scored(
             reward=comparison.rewards[place],
@@ -145,7 +144,7 @@ class GroupJudge:
             failed, others = group_error.split(ScoringFailed)
             if others is not None or failed is None:
                 raise
-            raise with_usage(_first_failure(failed), bill) from None
+            raise bill.charged_to(_first_failure(failed)) from None
         judged = [compare({order: observed[panelist, order].result() for order in wanted}) for panelist in modes]
         for each in judged:
             self._metrics.position_bias.observe(each.position_bias)

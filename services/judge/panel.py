@@ -5,13 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from shared.errors import NotReady, ScoringFailed
-from shared.llm.cached import Bill, CachedLlm
-
-
-def with_usage(error: ScoringFailed, bill: Bill) -> ScoringFailed:
-    """The same failure with the cost of everything that was asked for its rollout."""
-    return ScoringFailed(error.detail, code=error.failure_code, retryable=error.may_retry, usage=bill.usage())
+from shared.errors import NotReady
+from shared.llm.cached import CachedLlm
 
 
 async def check_panel(panel: Sequence[CachedLlm], quorum: int) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from pydantic import Field
 
 from services.judge.store import PrinciplesStore
-from shared.http.body import read_model
+from shared.http.body import body_of, read_model
 from shared.http.problems import problem_responses
 from shared.principles import Principles
 from shared.schemas import Contract
@@ -57,14 +55,14 @@ def principles_routes(store: PrinciplesStore) -> APIRouter:
         await store.refresh()
         return PrinciplesList(principles=[store.known[name] for name in sorted(store.known)], active=active())
 
-    @router.put("/v1/principles", response_model=InForce, responses=problems, openapi_extra=_body(PrinciplesName))
+    @router.put("/v1/principles", response_model=InForce, responses=problems, openapi_extra=body_of(PrinciplesName))
     async def activate(request: Request) -> InForce:
         """Put known principles in force, from the next rollout on; in other replicas within about a second."""
         asked = await read_model(request, PrinciplesName, MAX_BODY_BYTES)
         await store.activate(asked.principles)
         return active()
 
-    @router.post("/v1/principles", response_model=InForce, responses=problems, openapi_extra=_body(Publication))
+    @router.post("/v1/principles", response_model=InForce, responses=problems, openapi_extra=body_of(Publication))
     async def publish(request: Request) -> InForce:
         """Make new principles known, and put them in force unless told otherwise. An id stands for one text only."""
         asked = await read_model(request, Publication, MAX_BODY_BYTES)
@@ -74,21 +72,3 @@ def principles_routes(store: PrinciplesStore) -> APIRouter:
         return active()
 
     return router
-
-
-def _body(model: type[Contract]) -> dict[str, object]:
-    """The description of a body that a route reads itself; whole, as it cannot point into itself from a document."""
-    schema = model.model_json_schema()
-    parts = schema.pop("$defs", {})
-
-    def inlined(part: Any) -> Any:
-        if isinstance(part, list):
-            return [inlined(each) for each in part]
-        if not isinstance(part, dict):
-            return part
-        if "$ref" in part:
-            return inlined(parts[part["$ref"].rpartition("/")[2]])
-        return {name: inlined(each) for name, each in part.items()}
-
-    schema = inlined(schema)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

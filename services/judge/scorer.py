@@ -17,17 +17,18 @@ from services.judge.group_judge import GroupJudge
 from services.judge.groups import LocalMeeting, RedisMeeting
 from services.judge.metrics import JudgeMetrics
 from services.judge.modes import LOG_ODDS, MODES, LogprobMode, Mode, ModeName, ModeSettings, Vote, pooled, vote_of
-from services.judge.options import JudgeOptions, options_schema, read_options
-from services.judge.panel import check_panel, with_usage
+from services.judge.options import JudgeOptions
+from services.judge.panel import check_panel
 from services.judge.prompts import TEMPLATES_VERSION, Work
 from services.judge.settings import JudgeSettings
 from services.judge.store import PrinciplesStore
 from services.judge.task import JudgeTask
-from shared.errors import ScoringFailed, TextTooLong
+from shared.errors import ScoringFailed
 from shared.llm.cached import Bill, CachedLlm
-from shared.llm.chat import BYTES_PER_TOKEN, LlmApi
+from shared.llm.chat import LlmApi
 from shared.llm.connections import LlmConnections
 from shared.llm.metrics import LlmMetrics
+from shared.options import options_schema, read_options
 from shared.principles import Principles
 from shared.queue.broker import connect
 from shared.schemas import RewardInfo, RewardRange, Rollout
@@ -73,7 +74,7 @@ class JudgeScorer:
                 "A language model's judgement by numbered principles, 0 to 1. Modes: logprob (probability of the good "
                 "label), verdict (0 or 1 with a reason), rubric (five dimensions), group (members compared)."
             ),
-            options=options_schema(),
+            options=options_schema(JudgeOptions),
         )
 
     async def start(self) -> None:
@@ -101,20 +102,17 @@ class JudgeScorer:
 
     def check_options(self, options: Mapping[str, JsonValue]) -> None:
         """See `services.judge.options`."""
-        asked = read_options(options)
+        asked = read_options(JudgeOptions, options)
         if asked.principles is not None:
             self.principles.named(asked.principles)
 
     def cost(self, rollout: Rollout) -> int:
         """Tokens, roughly; refuses what is longer than ``max_characters``."""
-        characters = len(rollout.prompt) + len(rollout.completion)
-        if characters > self._settings.max_characters:
-            raise TextTooLong(f"{characters} characters; at most {self._settings.max_characters} are scored")
-        return 1 + (len(rollout.prompt.encode()) + len(rollout.completion.encode())) // BYTES_PER_TOKEN
+        return self._settings.cost(rollout)
 
     async def score(self, rollouts: Sequence[Rollout], options: Mapping[str, JsonValue]) -> list[Outcome]:
         """Judge each; they wait for each other only where they are compared."""
-        asked = read_options(options)
+        asked = read_options(JudgeOptions, options)
         return list(await asyncio.gather(*(self._outcome(rollout, asked) for rollout in rollouts)))
 
     async def _outcome(self, rollout: Rollout, asked: JudgeOptions) -> Outcome:
@@ -160,7 +158,7 @@ class JudgeScorer:
         quorum = len(results) if self._settings.quorum is None else min(self._settings.quorum, len(results))
         if len(votes) < quorum:
             first = next((failure for failure in failures if failure.may_retry), failures[0])
-            raise with_usage(first, bill)
+            raise bill.charged_to(first)
         return votes
 
     async def _vote(self, panelist: CachedLlm, work: Work, sample: int, task: JudgeTask, bill: Bill) -> Vote:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from services.multi_agent.evaluation import Grading
 from services.multi_agent.pairs import LengthRule, PairBy
 from services.multi_agent.task import MAX_REEVALUATIONS, PartName, decides
-from shared.documents import first_problem
-from shared.errors import InvalidRequest
 from shared.schemas import Contract
 
 MIN_CANDIDATES: Final = 2
@@ -79,18 +75,3 @@ class MultiAgentOptions(SampleOptions):
     transcript: bool = Field(
         default=False, strict=True, description="Put every step into the details of the score; samples always do."
     )
-
-
-def read_options(options: Mapping[str, JsonValue]) -> MultiAgentOptions:
-    """Options as they came. Raises `InvalidRequest` where they are not of the schema."""
-    try:
-        return MultiAgentOptions.model_validate(options)
-    except ValidationError as error:
-        raise InvalidRequest(f"options: {first_problem(error)}") from error
-
-
-@functools.cache
-def options_schema() -> dict[str, JsonValue]:
-    """JSON schema of each option, for ``GET /v1/reward``."""
-    properties: dict[str, JsonValue] = MultiAgentOptions.model_json_schema()["properties"]
-    return properties

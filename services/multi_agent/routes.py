@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Request
@@ -11,10 +10,8 @@ from pydantic import Field, model_validator
 
 from services.multi_agent.options import SampleOptions
 from services.multi_agent.sample import Sample
-from shared.errors import ShuttingDown
-from shared.http.body import read_model
+from shared.http.body import body_of, read_model
 from shared.http.problems import problem_responses
-from shared.llm.structured import answer_schema
 from shared.schemas import (
     Contract,
     Identifier,
@@ -27,7 +24,7 @@ from shared.schemas import (
     Text,
     Usage,
 )
-from shared.service import Service, disconnected
+from shared.service import Service
 
 MAX_PROMPTS: Final = 256
 
@@ -85,12 +82,7 @@ def sample_routes() -> APIRouter:
         "/v1/sample",
         response_model=SampleResponse,
         responses=problem_responses(400, 401, 413, 415, 422, 429, 503),
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": answer_schema(SampleRequest)}},
-            }
-        },
+        openapi_extra=body_of(SampleRequest),
     )
     async def sample(request: Request) -> Response:
         """Write candidates for prompts, evaluate them, and choose a preference pair for each prompt."""
@@ -98,15 +90,7 @@ def sample_routes() -> APIRouter:
         asked = await read_model(request, SampleRequest, service.settings.max_body_bytes)
         rollouts = [Rollout(id=each.id, prompt=each.prompt, completion="") for each in asked.prompts]
         options = asked.options.model_dump(mode="json", exclude_unset=True)
-        gone = asyncio.create_task(disconnected(request))
-        try:
-            scores = await service.score(ScoreRequest(rollouts=rollouts, options={**options, "task": "sample"}), gone)
-        except asyncio.CancelledError:
-            # Only uvicorn cancels a request: one that outlasts the time to drain. Its caller shall ask another replica.
-            raise ShuttingDown("this replica shut down before the request was done") from None
-        finally:
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
+        scores = await service.answer(request, ScoreRequest(rollouts=rollouts, options={**options, "task": "sample"}))
         info = service.scorer.info()
         answer = SampleResponse(
             samples=[_outcome(score) for score in scores],

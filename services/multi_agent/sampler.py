@@ -144,9 +144,12 @@ class Sampler:
 
 
 def _pair(tried: Sequence[_Tried], pair: Pair) -> SampledPair:
+    chosen, rejected = tried[pair.chosen].text, tried[pair.rejected].text
+    assert chosen is not None, "only what was written can be chosen"
+    assert rejected is not None, "only what was written can be rejected"
     return SampledPair(
-        chosen=tried[pair.chosen].text or "",
-        rejected=tried[pair.rejected].text or "",
+        chosen=chosen,
+        rejected=rejected,
         chosen_index=pair.chosen,
         rejected_index=pair.rejected,
         margin=pair.margin,

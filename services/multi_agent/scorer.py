@@ -14,7 +14,7 @@ from services.multi_agent.agents import READING_VERSION, load_agents
 from services.multi_agent.evaluation import Evaluation, Record
 from services.multi_agent.examples import ExampleSource
 from services.multi_agent.metrics import MultiAgentMetrics
-from services.multi_agent.options import MultiAgentOptions, options_schema, read_options
+from services.multi_agent.options import MultiAgentOptions
 from services.multi_agent.pairs import LEAST_MARGINS, PairRule
 from services.multi_agent.pipeline import Pipeline
 from services.multi_agent.questions import QUESTIONS_VERSION
@@ -22,11 +22,11 @@ from services.multi_agent.sampler import Draw, Sampler
 from services.multi_agent.settings import MultiAgentSettings
 from services.multi_agent.task import Plan
 from shared.documents import short_hash
-from shared.errors import ScoringFailed, TextTooLong
+from shared.errors import ScoringFailed
 from shared.llm.cached import Bill
-from shared.llm.chat import BYTES_PER_TOKEN
 from shared.llm.connections import LlmConnections
 from shared.llm.metrics import LlmMetrics
+from shared.options import options_schema, read_options
 from shared.queue.broker import connect
 from shared.schemas import RewardInfo, RewardRange, Rollout
 from shared.scorer import Outcome, Scored
@@ -65,14 +65,14 @@ class MultiAgentScorer:
         examples = "without examples" if self._settings.index is None else "with examples from an index"
         return RewardInfo(
             name=self._settings.name,
-            version=self._version(read_options({})),
+            version=self._version(read_options(MultiAgentOptions, {})),
             range=RewardRange(minimum=0.0, maximum=1.0),
             description=(
                 "The verdict of several agents, 0 to 1: merits and flaws are collected side by side, a judge weighs "
                 f"them, a reflect agent audits the verdict; {examples}. Task sample: candidates are written and "
                 "evaluated, and a preference pair is chosen."
             ),
-            options=options_schema(),
+            options=options_schema(MultiAgentOptions),
         )
 
     async def start(self) -> None:
@@ -94,18 +94,15 @@ class MultiAgentScorer:
 
     def check_options(self, options: Mapping[str, JsonValue]) -> None:
         """See `services.multi_agent.options`."""
-        read_options(options)
+        read_options(MultiAgentOptions, options)
 
     def cost(self, rollout: Rollout) -> int:
         """Tokens, roughly; refuses what is longer than ``max_characters``."""
-        characters = len(rollout.prompt) + len(rollout.completion)
-        if characters > self._settings.max_characters:
-            raise TextTooLong(f"{characters} characters; at most {self._settings.max_characters} are scored")
-        return 1 + (len(rollout.prompt.encode()) + len(rollout.completion.encode())) // BYTES_PER_TOKEN
+        return self._settings.cost(rollout)
 
     async def score(self, rollouts: Sequence[Rollout], options: Mapping[str, JsonValue]) -> list[Outcome]:
         """Evaluate each rollout, or draw a sample for each."""
-        asked = read_options(options)
+        asked = read_options(MultiAgentOptions, options)
         return list(await asyncio.gather(*(self._outcome(rollout, asked) for rollout in rollouts)))
 
     async def _outcome(self, rollout: Rollout, asked: MultiAgentOptions) -> Outcome:
@@ -117,7 +114,7 @@ class MultiAgentScorer:
                     return await self._sampled(rollout, asked, bill)
                 return await self._evaluated(rollout, asked, bill)
         except ScoringFailed as error:
-            return _at_cost(error, bill, error.details)
+            return bill.charged_to(error, error.details)
         except TimeoutError:
             return ScoringFailed(f"not done within {seconds:g} s", code="agents_timeout", usage=bill.usage())
 
@@ -126,7 +123,7 @@ class MultiAgentScorer:
         try:
             done = await self._pipeline.evaluate(rollout.prompt, rollout.completion, self._plan(asked), record)
         except ScoringFailed as error:
-            raise _at_cost(error, bill, {"transcript": record.transcript} if asked.transcript else None) from error
+            raise bill.charged_to(error, {"transcript": record.transcript} if asked.transcript else None) from error
         details: Mapping[str, JsonValue] | None = {"transcript": record.transcript} if asked.transcript else None
         return self._scored(done, asked, bill, details)
 
@@ -145,7 +142,7 @@ class MultiAgentScorer:
         drawn = await sampler.sample(rollout.prompt, self._plan(asked), self._draw(asked), bill)
         details: Mapping[str, JsonValue] = {"sample": drawn.sample.to_json()}
         if isinstance(drawn.best, ScoringFailed):
-            raise _at_cost(drawn.best, bill, details)
+            raise bill.charged_to(drawn.best, details)
         return self._scored(drawn.best, asked, bill, details)
 
     def _scored(
@@ -205,10 +202,3 @@ class MultiAgentScorer:
         if asked.task == "sample":
             parts.append(str(dataclasses.astuple(self._draw(asked))))
         return f"{settings.name}@agents#{prompts}/{asked.task}#{short_hash(' / '.join(parts))}"
-
-
-def _at_cost(error: ScoringFailed, bill: Bill, details: Mapping[str, JsonValue] | None) -> ScoringFailed:
-    """The same failure with the cost of everything that was asked for its rollout."""
-    return ScoringFailed(
-        error.detail, code=error.failure_code, retryable=error.may_retry, usage=bill.usage(), details=details
-    )

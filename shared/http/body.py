@@ -17,6 +17,7 @@ from shared.errors import (
     UnsupportedMediaType,
     ZhufuError,
 )
+from shared.json_schema import whole_schema
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -37,6 +38,11 @@ async def read_model(request: Request, model: type[Model], max_bytes: int) -> Mo
     if media_type != "application/json":
         raise UnsupportedMediaType("send the body as application/json")
     return parse_model(await read_body(request, max_bytes), model)
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The description of a body that a route reads itself; whole, as it cannot point into itself from a document."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole_schema(model)}}}}
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

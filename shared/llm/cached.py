@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
+from pydantic import JsonValue
+
+from shared.errors import ScoringFailed
 from shared.llm.cache import AnswerCache
 from shared.llm.chat import ChatAnswer, ChatRequest, LlmApi
 from shared.llm.client import LlmClient
@@ -31,6 +35,12 @@ class Bill:
         if usage is not None:
             self.prompt_tokens += usage.prompt_tokens
             self.completion_tokens += usage.completion_tokens
+
+    def charged_to(self, error: ScoringFailed, details: Mapping[str, JsonValue] | None = None) -> ScoringFailed:
+        """The same failure with the cost of everything that was asked for its rollout."""
+        return ScoringFailed(
+            error.detail, code=error.failure_code, retryable=error.may_retry, usage=self.usage(), details=details
+        )
 
     def usage(self) -> Usage:
         """As scores report it."""

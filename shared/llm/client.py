@@ -21,8 +21,9 @@ import openai
 from shared.errors import NotReady
 from shared.llm.answers import read_answer, read_body, read_usage
 from shared.llm.chat import ChatAnswer, ChatRequest, LlmApi
-from shared.llm.errors import LlmFailed, LlmFailureCode, quoted
+from shared.llm.errors import LlmFailed, LlmFailureCode, cause_of, quoted
 from shared.llm.metrics import LlmMetrics
+from shared.llm.openai_client import client_of
 from shared.llm.retry_after import retry_after_seconds
 from shared.llm.settings import LlmSettings
 
@@ -45,8 +46,6 @@ HIDDEN_CHARACTERS = 16
 CONNECT_TIMEOUT_SECONDS = 5.0
 CHECK_TIMEOUT_SECONDS = 5.0
 MAX_BACKOFF_SECONDS = 30.0
-NO_KEY = "no-key"
-"""Sent where no key is set: the ``openai`` package would else send the one of its own environment variable."""
 
 
 class LlmClient:
@@ -57,17 +56,7 @@ class LlmClient:
         self._limiter = limiter
         self._metrics = metrics
         self._key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else None
-        # A header given here wins over what OPENAI_CUSTOM_HEADERS says.
-        self._openai = openai.AsyncOpenAI(
-            base_url=settings.llm_url,
-            api_key=self._key or NO_KEY,
-            default_headers={"Authorization": f"Bearer {self._key or NO_KEY}"},
-            max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False),
-        )
-        # They come from OPENAI_ORG_ID and OPENAI_PROJECT_ID, and concern no other server.
-        self._openai.organization = None
-        self._openai.project = None
+        self._openai = client_of(settings.llm_url, self._key)
 
     @property
     def model(self) -> str:
@@ -126,7 +115,7 @@ class LlmClient:
             }:
                 raise NotReady(f"{where} answers {status}{self._said(error, None)}") from None
         except (openai.OpenAIError, TimeoutError) as error:
-            raise NotReady(f"{where} does not answer{_cause(error)}") from None
+            raise NotReady(f"{where} does not answer{cause_of(error)}") from None
 
     async def close(self) -> None:
         """Close all connections. The limiter stays open: others may use it."""
@@ -186,7 +175,7 @@ class LlmClient:
         except openai.APIStatusError as error:
             raise self._status_failure(error, request) from None
         except openai.APIConnectionError as error:
-            raise LlmFailed(f"no connection to the LLM server{_cause(error)}", code="llm_unreachable") from None
+            raise LlmFailed(f"no connection to the LLM server{cause_of(error)}", code="llm_unreachable") from None
         hidden = self._hidden(request)
         body = read_body(content, hidden)
         usage = read_usage(body, hidden)
@@ -275,9 +264,3 @@ def parameters(request: ChatRequest, api: LlmApi) -> dict[str, Any]:
         if api == "completions":
             body["json_schema"] = schema
     return body
-
-
-def _cause(error: BaseException) -> str:
-    """What broke a connection, as httpx names it; it knows neither key nor texts."""
-    cause = error.__cause__
-    return "" if cause is None else f": {quoted(f'{type(cause).__name__} {cause}')}"

@@ -86,3 +86,9 @@ def quoted(text: str, limit: int = QUOTE_CHARACTERS, *, hidden: Iterable[str] = 
     start = text[: 4 * limit]
     line = re.sub(r"\s+", " ", "".join(mark if mark.isprintable() else " " for mark in start)).strip()
     return line if len(line) <= limit and len(start) == len(text) else f"{line[: limit - 1]}…"
+
+
+def cause_of(error: BaseException) -> str:
+    """What broke a connection, as httpx names it; it knows neither key nor texts."""
+    cause = error.__cause__
+    return "" if cause is None else f": {quoted(f'{type(cause).__name__} {cause}')}"

@@ -7,7 +7,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from shared.errors import TextTooLong
+from shared.llm.chat import BYTES_PER_TOKEN
 from shared.llm.settings import LlmSettings
+from shared.schemas import Rollout
 from shared.settings import ServiceSettings
 
 DAY_SECONDS = 86_400.0
@@ -44,6 +47,17 @@ class LlmServiceSettings(ServiceSettings, LlmSettings):
         if self.redis_url is None and (self.llm_requests_per_minute or self.llm_tokens_per_minute):
             raise ValueError("limits per minute are kept in Redis: set ZHUFU_REDIS_URL")
         return self
+
+    def cost(self, rollout: Rollout) -> int:
+        """About how many tokens a rollout is, for `shared.scorer.Scorer.cost`.
+
+        Raises:
+            TextTooLong: It has more than ``max_characters``.
+        """
+        characters = len(rollout.prompt) + len(rollout.completion)
+        if characters > self.max_characters:
+            raise TextTooLong(f"{characters} characters; at most {self.max_characters} are scored")
+        return 1 + (len(rollout.prompt.encode()) + len(rollout.completion.encode())) // BYTES_PER_TOKEN
 
     def llm_settings(self) -> LlmSettings:
         """The part that is about the LLM."""

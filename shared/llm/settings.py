@@ -58,16 +58,7 @@ class LlmSettings(BaseModel):
     @field_validator("llm_url")
     @classmethod
     def _is_llm_url(cls, value: str) -> str:
-        try:
-            url = httpx.URL(value)
-        except httpx.InvalidURL:
-            raise ValueError("not a URL") from None
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise ValueError("not a URL of http:// or https://")
-        if url.userinfo or url.query or url.fragment:
-            raise ValueError("a URL with a user, a query or a fragment: the key belongs into ZHUFU_LLM_API_KEY")
-        path = url.path.rstrip("/")
-        return str(url.copy_with(path=path or "/v1"))
+        return server_url(value)
 
     @model_validator(mode="after")
     def _llm_values_can_be_sent(self) -> Self:
@@ -77,3 +68,21 @@ class LlmSettings(BaseModel):
         if taken := OWN_PARAMETERS & set(self.llm_extra_body):
             raise ValueError(f"llm_extra_body cannot set {', '.join(sorted(taken))}")
         return self
+
+
+def server_url(value: str) -> str:
+    """The base URL of an OpenAI-compatible server: ``/v1`` is added where it has no path.
+
+    Raises:
+        ValueError: It is not a URL of http or https, or has a user, a query or a fragment.
+    """
+    try:
+        url = httpx.URL(value)
+    except httpx.InvalidURL:
+        raise ValueError("not a URL") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("not a URL of http:// or https://")
+    if url.userinfo or url.query or url.fragment:
+        raise ValueError("a URL with a user, a query or a fragment: the key belongs into a setting of its own")
+    path = url.path.rstrip("/")
+    return str(url.copy_with(path=path or "/v1"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from shared.json_schema import whole_schema
 from shared.llm.chat import ChatAnswer
 from shared.llm.errors import LlmFailed, LlmFailureCode, quoted
 from shared.principles import Language
@@ -67,21 +67,4 @@ def answer_schema(model: type[BaseModel]) -> dict[str, JsonValue]:
 
     The properties stay in their order: it is the one in which a language model writes them.
     """
-    schema = model.model_json_schema()
-    parts: Mapping[str, Any] = schema.pop("$defs", {})
-
-    def plain(part: Any, *, names: bool = False) -> Any:
-        if isinstance(part, list):
-            return [plain(each) for each in part]
-        if not isinstance(part, dict):
-            return part
-        if "$ref" in part:
-            return plain(parts[part["$ref"].rpartition("/")[2]])
-        return {
-            name: plain(each, names=name == "properties")
-            for name, each in part.items()
-            if names or name not in FOR_PEOPLE
-        }
-
-    result: dict[str, JsonValue] = plain(schema)
-    return result
+    return whole_schema(model, without=FOR_PEOPLE)

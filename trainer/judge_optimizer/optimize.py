@@ -9,7 +9,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from pydantic import JsonValue
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from shared.llm.client import LlmClient
 from shared.llm.limits import LimitSettings, LocalLimiter
@@ -28,6 +27,7 @@ from trainer.judge_optimizer.pools import Pools
 from trainer.judge_optimizer.roles import Cast, Prompts
 from trainer.judge_optimizer.rounds import Best, Rounds
 from trainer.judge_optimizer.strategy import Strategies
+from trainer.progress_bar import progress_bar
 from trainer.run_folder import RunFolderError, write_json
 
 TEST = "test.json"
@@ -140,7 +140,7 @@ async def optimize(job: OptimizerJob, console: Console) -> Optimized:
         raise RunFolderError(
             f"{job.output} has played {log.finished - 1} rounds already, which are more than asked for"
         )
-    with AnswerStore(job.output / FILE_NAME, given=job.answers) as store, _progress(console) as progress:
+    with AnswerStore(job.output / FILE_NAME, given=job.answers) as store, progress_bar(console) as progress:
         store.settle(rounds=log.finished)
         store.forget_unsettled()
         limits = LimitSettings(max_in_flight=job.llm.llm_max_in_flight)
@@ -195,17 +195,6 @@ async def _measure_test(job: OptimizerJob, rounds: Rounds, asker: Asker, cast: C
     write_json(job.output / TEST, record)
     asker.end_round()
     return result
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
-        console=console,
-    )
 
 
 def _figures(rounds: Rounds, spent: Spent) -> str:

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from trainer.progress_bar import progress_bar
 from trainer.sampling.journal import Entry, Journal
 from trainer.sampling.outcome import Outcome
 
@@ -18,15 +18,7 @@ class SamplingProgress:
     def __init__(self, console: Console, journal: Journal, prompts: int) -> None:
         self._journal = journal
         self._pairs = sum(entry.choice is not None and entry.choice.pair is not None for entry in _entries(journal))
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-        )
+        self._progress = progress_bar(console)
         self._task = self._progress.add_task("sample", total=prompts, completed=len(journal.entries), figures="")
         self._failed = 0
         self._show()

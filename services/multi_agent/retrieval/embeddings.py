@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, Protocol
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 import openai
@@ -24,9 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from shared.documents import first_problem
 from shared.errors import InvalidData, NotReady, ScoringFailed
-from shared.llm.client import CONNECT_TIMEOUT_SECONDS, HIDDEN_CHARACTERS, NO_KEY
-from shared.llm.errors import quoted
+from shared.llm.client import CONNECT_TIMEOUT_SECONDS, HIDDEN_CHARACTERS
+from shared.llm.errors import cause_of, quoted
+from shared.llm.openai_client import client_of
 from shared.llm.retry_after import retry_after_seconds
+from shared.llm.settings import server_url
 
 Vectors = npt.NDArray[np.float32]
 """``(texts, dimension)``, each row of length 1."""
@@ -239,17 +240,7 @@ class UrlEmbedder:
         self.name = f"url:{model}{prefixed}"
         self.dimension: int | None = None
         self._key = api_key.get_secret_value() if api_key else None
-        # A header given here wins over what OPENAI_CUSTOM_HEADERS says.
-        self._openai = openai.AsyncOpenAI(
-            base_url=url,
-            api_key=self._key or NO_KEY,
-            default_headers={"Authorization": f"Bearer {self._key or NO_KEY}"},
-            max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False),
-        )
-        # They come from OPENAI_ORG_ID and OPENAI_PROJECT_ID, and concern no other server.
-        self._openai.organization = None
-        self._openai.project = None
+        self._openai = client_of(url, self._key)
 
     async def embed(self, texts: Sequence[str], kind: Kind) -> Vectors:
         """See `Embedder.embed`.
@@ -283,7 +274,7 @@ class UrlEmbedder:
             if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status_code in unwelcome:
                 raise NotReady(f"{where} answers {error.status_code}{self._said(error, [])}") from None
         except (openai.OpenAIError, TimeoutError) as error:
-            raise NotReady(f"{where} does not answer{_cause(error)}") from None
+            raise NotReady(f"{where} does not answer{cause_of(error)}") from None
 
     async def close(self) -> None:
         """See `Embedder.close`."""
@@ -326,7 +317,7 @@ class UrlEmbedder:
         except openai.APIStatusError as error:
             raise self._status_failure(error, texts) from None
         except openai.APIConnectionError as error:
-            detail = f"no connection to the embeddings server{_cause(error)}"
+            detail = f"no connection to the embeddings server{cause_of(error)}"
             raise EmbeddingFailed(detail, code="embedding_unreachable") from None
         return read_answer(answered.http_response.content, len(texts))
 
@@ -394,19 +385,4 @@ def embedding_url(value: str) -> str:
     Raises:
         ValueError: It is not a URL of http or https, or has a user, a query or a fragment.
     """
-    try:
-        url = httpx.URL(value)
-    except httpx.InvalidURL:
-        raise ValueError("not a URL") from None
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("not a URL of http:// or https://")
-    if url.userinfo or url.query or url.fragment:
-        raise ValueError("a URL with a user, a query or a fragment: a key belongs into a setting of its own")
-    path = url.path.rstrip("/").removesuffix("/embeddings")
-    return str(url.copy_with(path=path or "/v1"))
-
-
-def _cause(error: BaseException) -> str:
-    """What broke a connection, as httpx names it; it knows neither key nor texts."""
-    cause = error.__cause__
-    return "" if cause is None else f": {quoted(f'{type(cause).__name__} {cause}')}"
+    return server_url(value.rstrip("/").removesuffix("/embeddings"))

@@ -36,12 +36,6 @@ RUBRIC = {"language": 2, "creativity": 2, "emotion": 2, "culture": 2, "richness"
 
 
 @pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with LlmServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def judge(shared_llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One judge for all tests of this file; it keeps nothing, so that they do not know of each other."""
     output = tmp_path_factory.mktemp("judge") / "judge.log"

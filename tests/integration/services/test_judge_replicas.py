@@ -40,12 +40,6 @@ GROUP_WAIT_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with LlmServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def both(
     shared_llm: LlmServer, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Replicas]:

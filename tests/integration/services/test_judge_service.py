@@ -49,12 +49,6 @@ GREETING = "外婆，院里的石榴又红了，您八十岁的笑比它还甜�
 
 
 @pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with LlmServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def judge(shared_llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One judge for all tests of this file; it has no Redis and keeps no answers."""
     service = judge_service(

@@ -35,12 +35,6 @@ BEFORE = {"positive": 1, "negative": 1, "judge": 2, "reflect": 3}
 
 
 @pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with LlmServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def service(shared_llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests of this file; it keeps nothing, so that they do not know of each other."""
     output = tmp_path_factory.mktemp("multi-agent") / "service.log"

@@ -48,12 +48,6 @@ DOCUMENTS = [
 
 
 @pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with LlmServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built_index(tmp_path_factory.mktemp("corpus"), DOCUMENTS)
 

@@ -38,12 +38,6 @@ BAD_LONG = "平：祝外婆生日快乐，身体健康，万事如意，心想�
 
 
 @pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with LlmServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def service(shared_llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests of this file that need no Redis."""
     process = multi_agent_service(tmp_path_factory.mktemp("multi-agent") / "service.log", shared_llm)

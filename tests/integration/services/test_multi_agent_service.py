@@ -52,12 +52,6 @@ def usage(answers: int) -> Usage:
 
 
 @pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with LlmServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def service(shared_llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests of this file; it has no Redis and keeps no answers."""
     output = tmp_path_factory.mktemp("multi-agent") / "service.log"

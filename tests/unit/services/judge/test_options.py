@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from services.judge.options import options_schema, read_options
+from services.judge.options import JudgeOptions
 from shared.errors import InvalidRequest
+from shared.options import options_schema, read_options
 
 
 def test_options_that_are_not_given_are_left_to_the_settings() -> None:
-    assert read_options({}).model_dump() == dict.fromkeys(("mode", "principles", "samples", "group_size"))
+    assert read_options(JudgeOptions, {}).model_dump() == dict.fromkeys(("mode", "principles", "samples", "group_size"))
 
 
 def test_options_are_read() -> None:
-    asked = read_options({"mode": "group", "principles": "greetings-v1", "samples": 3, "group_size": 8})
+    asked = read_options(JudgeOptions, {"mode": "group", "principles": "greetings-v1", "samples": 3, "group_size": 8})
     assert (asked.mode, asked.principles, asked.samples, asked.group_size) == ("group", "greetings-v1", 3, 8)
 
 
@@ -34,9 +35,9 @@ def test_options_are_read() -> None:
 )
 def test_options_that_are_not_of_the_schema_are_refused_with_the_place(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        read_options(options)
+        read_options(JudgeOptions, options)
     assert refused.value.detail.startswith(f"options: {complaint}")
 
 
 def test_the_schema_tells_every_option() -> None:
-    assert set(options_schema()) == {"mode", "principles", "samples", "group_size"}
+    assert set(options_schema(JudgeOptions)) == {"mode", "principles", "samples", "group_size"}

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from services.multi_agent.options import MultiAgentOptions, SampleOptions, options_schema, read_options
+from services.multi_agent.options import MultiAgentOptions, SampleOptions
 from shared.errors import InvalidRequest
+from shared.options import options_schema, read_options
 
 
 def test_what_is_not_given_is_an_evaluation_left_to_the_settings() -> None:
-    asked = read_options({})
+    asked = read_options(MultiAgentOptions, {})
     assert (asked.task, asked.transcript, asked.seed, asked.pair_by, asked.length) == (
         "evaluate",
         False,
@@ -38,7 +39,7 @@ def test_options_are_read() -> None:
         "length": "require",
         "tolerance": 0,
     }
-    assert read_options(given).model_dump() == given
+    assert read_options(MultiAgentOptions, given).model_dump() == given
 
 
 @pytest.mark.parametrize(
@@ -59,10 +60,10 @@ def test_options_are_read() -> None:
 )
 def test_options_that_are_not_of_the_schema_are_refused_with_the_place(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        read_options(options)
+        read_options(MultiAgentOptions, options)
     assert refused.value.detail.startswith(f"options: {complaint}")
 
 
 def test_the_schema_tells_every_option_and_a_sample_takes_all_but_two() -> None:
-    assert set(options_schema()) == set(MultiAgentOptions.model_fields)
+    assert set(options_schema(MultiAgentOptions)) == set(MultiAgentOptions.model_fields)
     assert set(MultiAgentOptions.model_fields) - set(SampleOptions.model_fields) == {"task", "transcript"}
