@@ -289,7 +289,8 @@ class QueueDoor:
         if future.cancelled() or work.entry.id not in self._in_work:
             return
         score = future.result()
-        score = score.model_copy(update={"usage": _sum(work.spent, score.usage)})
+        if work.spent is not None:
+            score = score.model_copy(update={"usage": _sum(work.spent, score.usage)})
         failure = score.error
         if score.status != "failed" or failure is None:
             self._finish(work, score)
@@ -405,6 +406,7 @@ class QueueDoor:
             reward=None,
             error=_failure(code, detail),
             version=self._scorer.info().version,
+            usage=work.spent,
             latency_seconds=time.monotonic() - work.read_at,
         )
 
@@ -414,10 +416,10 @@ def _failure(code: str, detail: str) -> ScoreFailure:
     return ScoreFailure(code=code, detail=detail, retryable=False)
 
 
-def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
-    """What two tries cost together; None where neither says."""
-    if one is None or other is None:
-        return one or other
+def _sum(one: Usage, other: Usage | None) -> Usage:
+    """What two tries cost together, as far as they say."""
+    if other is None:
+        return one
     return Usage(
         prompt_tokens=one.prompt_tokens + other.prompt_tokens,
         completion_tokens=one.completion_tokens + other.completion_tokens,
