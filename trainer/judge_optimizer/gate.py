@@ -41,7 +41,7 @@ class Measurement:
 
     Attributes:
         strategy: Whose verdicts they are.
-        verdicts: Good, bad, good, bad, … as `trainer.judge_optimizer.matching.MatchedSet.rows`; None: it failed.
+        verdicts: Good, bad, good, bad, … as `trainer.data.matching.MatchedSet.rows`; None: it failed.
     """
 
     strategy: Strategy

@@ -7,11 +7,11 @@ import dataclasses
 from pydantic import JsonValue
 
 from shared.llm.role import Role
+from trainer.data.labelled import Labelled
+from trainer.data.matching import MatchedSet
 from trainer.judge_optimizer.asker import Asker, Call, all_of
 from trainer.judge_optimizer.gate import Measurement
 from trainer.judge_optimizer.gate import Verdict as VerdictValue
-from trainer.judge_optimizer.labelled import Labelled
-from trainer.judge_optimizer.matching import MatchedSet
 from trainer.judge_optimizer.questions import Shown, to_judge
 from trainer.judge_optimizer.roles import Cast, Verdict
 from trainer.judge_optimizer.strategy import Strategy

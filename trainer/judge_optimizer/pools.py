@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import TypeVar
 
-from trainer.judge_optimizer.labelled import Labelled, check_disjoint, load_labelled
-from trainer.judge_optimizer.matching import MatchedPair, MatchedSet, in_order, matched
+from trainer.data.folding import folded_text
+from trainer.data.labelled import Labelled, load_labelled
+from trainer.data.matching import MatchedPair, MatchedSet, in_order, matched
+from trainer.judge_optimizer.errors import PoolsOverlap
 
 Item = TypeVar("Item")
 
@@ -35,7 +38,7 @@ class Pools:
 
 
 def load_pools(*, train: str, validation: str, test: str, seed: int, validation_rows: int, test_rows: int) -> Pools:
-    """Read and match the three sources; see `trainer.judge_optimizer.labelled`.
+    """Read and match the three sources; see `trainer.data.labelled`.
 
     Raises:
         InvalidData: A source cannot be used, or has too few rows that can be matched in length.
@@ -79,3 +82,14 @@ class Deal:
                 orders[epoch] = in_order(items, keys, f"{self._seed}:{what}:{epoch}")
             dealt.append(orders[epoch][position])
         return dealt
+
+
+def check_disjoint(pools: dict[str, Sequence[Labelled]]) -> None:
+    """Raise `PoolsOverlap` where two pools share a request or a text, white space, width and case aside."""
+    for (first, some), (second, others) in itertools.combinations(pools.items(), 2):
+        for what in ("prompt", "completion"):
+            here = {folded_text(getattr(row, what)) for row in some}
+            shared = here & {folded_text(getattr(row, what)) for row in others}
+            if shared:
+                kind = "requests" if what == "prompt" else "texts"
+                raise PoolsOverlap(first, f"shares {len(shared)} {kind} with {second}: nothing would be held out")

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from shared.llm.role import Role
+from trainer.data.labelled import Labelled
 from trainer.judge_optimizer.asker import Asker, Call, all_of
 from trainer.judge_optimizer.judging import Judged, judge
-from trainer.judge_optimizer.labelled import Labelled
 from trainer.judge_optimizer.questions import Shown, feedback_line, to_reflect
 from trainer.judge_optimizer.roles import Cast, Reflection, Verdict
 from trainer.judge_optimizer.strategy import Strategy

@@ -11,6 +11,7 @@ from typing import Self
 from shared.errors import InvalidData
 from shared.principles import MAX_RULE_CHARACTERS, MAX_RULES, Principles, load_principles
 from shared.untrusted import disarm
+from trainer.data.folding import folded_text
 from trainer.judge_optimizer.errors import StrategyRefused
 
 FOLDER = Path(__file__).parent / "strategies"
@@ -93,11 +94,6 @@ def load_strategy(path: Path) -> tuple[Strategy, Principles]:
         return Strategy.checked(principles.rules), principles
     except StrategyRefused as error:
         raise InvalidData(path, error.detail) from error
-
-
-def folded_text(text: str) -> str:
-    """A text without regard to width, case and white space, to be compared with others."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _trouble(rule: str) -> str | None:

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.optimize import minimize  # type: ignore[import-untyped]
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from trainer.reward_model import fit_calibration

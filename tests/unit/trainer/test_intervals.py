@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from trainer.evaluation.intervals import Interval, bootstrap_difference, bootstrap_mean
 

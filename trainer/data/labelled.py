@@ -10,15 +10,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from shared.errors import InvalidData
 from trainer.data.formats import load_pairs
 from trainer.data.rows import PARQUET_MAGIC, Row, json_rows, read_file
-from trainer.judge_optimizer.errors import PoolsOverlap
-from trainer.judge_optimizer.strategy import folded_text
 
 Label = Literal[0, 1]
 
@@ -60,17 +58,6 @@ def load_labelled(source: str) -> list[Labelled]:
     if len(texts) < len(unique):
         raise InvalidData(source, f"{len(unique) - len(texts)} texts are labelled good in one row and bad in another")
     return unique
-
-
-def check_disjoint(pools: dict[str, Sequence[Labelled]]) -> None:
-    """Raise `PoolsOverlap` where two pools share a request or a text, white space, width and case aside."""
-    for (first, some), (second, others) in itertools.combinations(pools.items(), 2):
-        for what in ("prompt", "completion"):
-            here = {folded_text(getattr(row, what)) for row in some}
-            shared = here & {folded_text(getattr(row, what)) for row in others}
-            if shared:
-                kind = "requests" if what == "prompt" else "texts"
-                raise PoolsOverlap(first, f"shares {len(shared)} {kind} with {second}: nothing would be held out")
 
 
 def digest_of(rows: Iterable[Labelled]) -> str:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidData
-from trainer.judge_optimizer.labelled import Label, Labelled, load_labelled
-from trainer.judge_optimizer.matching import LEAST_PAIRS, about_as_long, in_order, matched
+from trainer.data.labelled import Label, Labelled, load_labelled
+from trainer.data.matching import LEAST_PAIRS, about_as_long, in_order, matched
 
 
 def text(length: int, label: Label, number: int, prompt: str | None = None) -> Labelled:

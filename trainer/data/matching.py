@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from shared.errors import InvalidData
+from trainer.data.labelled import Labelled, digest_of
 from trainer.evaluation.auc import FLOOR, TOLERANCE, auc
-from trainer.judge_optimizer.labelled import Labelled, digest_of
 
 LEAST_PAIRS = 4
 """Fewer pairs decide nothing."""

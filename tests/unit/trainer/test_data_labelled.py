@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from shared.errors import InvalidData
+from trainer.data.labelled import Labelled, load_labelled
 from trainer.judge_optimizer.errors import PoolsOverlap
-from trainer.judge_optimizer.labelled import Labelled, check_disjoint, load_labelled
+from trainer.judge_optimizer.pools import check_disjoint
 
 
 def written(path: Path, *rows: dict[str, Any]) -> str:
