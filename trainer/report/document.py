@@ -1,4 +1,4 @@
-"""A report as data: sections of tables, plots and notices; `trainer.report.document_page` makes HTML and Markdown of it.
+"""A report as data: sections of tables, plots and notices. `trainer.report.document_page` writes HTML and Markdown.
 
 Whoever evaluates something describes what was found with these types and nothing else, so that every report looks and
 sorts alike. Texts may hold anything, what a policy wrote included: they are escaped where they are shown.
