@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Rewards as a service for reinforcement learning of creative writing.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a policy or a reward model.", no_args_is_help=True)
-data_app = typer.Typer(help="Get data.", no_args_is_help=True)
+data_app = typer.Typer(help="Get data, look through it, split it.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measure what rewards and policies are worth.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
+app.add_typer(evaluate_app, name="evaluate")
 app.command("sample")(sample_command)
 app.command("optimize-judge")(optimize_judge_command)
 
