@@ -57,11 +57,11 @@ class LogMetric(Protocol):
         """Log one figure for this step."""
 
 
-def parse_rewards(rewards: Sequence[str], weights: Sequence[str]) -> list[RewardSpec]:
-    """Read ``NAME=URL`` and ``NAME=W`` options; a reward without a weight has weight 1.
+def parse_reward_urls(rewards: Sequence[str]) -> dict[str, str]:
+    """Read ``NAME=URL`` options, in their order.
 
     Raises:
-        InvalidUrl: One is not of that form, a name stands twice, a weight names no reward, or none counts.
+        InvalidUrl: One is not of that form, is not the URL of a reward, or a name stands twice.
     """
     urls: dict[str, str] = {}
     for option in rewards:
@@ -75,6 +75,16 @@ def parse_rewards(rewards: Sequence[str], weights: Sequence[str]) -> list[Reward
         except InvalidUrl as error:
             raise InvalidUrl(f"--reward {name}: {error.detail}") from None
         urls[name] = url
+    return urls
+
+
+def parse_rewards(rewards: Sequence[str], weights: Sequence[str]) -> list[RewardSpec]:
+    """Read ``NAME=URL`` and ``NAME=W`` options; a reward without a weight has weight 1.
+
+    Raises:
+        InvalidUrl: One is not of that form, a name stands twice, a weight names no reward, or none counts.
+    """
+    urls = parse_reward_urls(rewards)
     given: dict[str, float] = {}
     for option in weights:
         name, _, text = option.partition("=")
