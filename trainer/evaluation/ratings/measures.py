@@ -155,7 +155,7 @@ def _distances(given: Floats, metric: Metric) -> Floats:
     """Squared differences of categories: ``(categories, categories)``, for ordinal ones ``(…, the same)``."""
     places = np.arange(given.shape[-1], dtype=np.float64)
     if metric == "nominal":
-        return (places[:, None] != places[None, :]).astype(np.float64)
+        return 1.0 - np.eye(places.size)
     if metric == "ordinal":
         # Ratings from category c up to k, with half of those in c and in k: from one's middle to the other's, in ranks.
         places = np.cumsum(given, axis=-1) - given / 2
