@@ -1,4 +1,4 @@
-"""Bootstrap intervals, compared with SciPy's."""
+"""Intervals, compared with SciPy's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trainer.evaluation.intervals import Interval, bootstrap_difference, bootstrap_mean
+from trainer.evaluation.intervals import Interval, bootstrap_difference, bootstrap_mean, share
 
 
 def sample(size: int, *, seed: int, skewed: bool = False) -> list[float]:
@@ -70,3 +70,16 @@ def test_an_interval_reads_well() -> None:
     assert str(Interval(0.5, 0.25, 0.75)) == "0.500 [0.250, 0.750]"
     assert not Interval(0.5, -0.1, 1.0).excludes_zero
     assert Interval(-0.5, -1.0, -0.1).excludes_zero
+
+
+@pytest.mark.parametrize(("count", "total"), [(0, 1), (1, 1), (0, 40), (3, 40), (20, 40), (40, 40), (199, 200)])
+def test_the_interval_of_a_share_is_that_of_scipy(count: int, total: int) -> None:
+    theirs = stats.binomtest(count, total).proportion_ci(method="wilson")
+    ours = share(count, total)
+    assert (ours.mean, ours.low, ours.high) == pytest.approx((count / total, theirs.low, theirs.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("count", "total"), [(0, 0), (2, 1), (-1, 4)])
+def test_what_is_no_share_is_refused(count: int, total: int) -> None:
+    with pytest.raises(ValueError, match="no share"):
+        share(count, total)
