@@ -18,6 +18,7 @@ RESAMPLES = 2_000
 TOLERANCE, FLOOR = 0.1, 2.0
 
 Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,40 @@ class Auc:
         return str(self.interval)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class PairTable:
+    """Every pair of a positive and a negative row: whether it is compared, and whether the positive one is higher.
+
+    Attributes:
+        won: ``(positives, negatives)``, 1, or 0.5 for a tie; 0 where the pair is lost or not compared.
+        compared: ``(positives, negatives)``, 1 or 0.
+        is_good: ``(rows,)``, which rows are the positive ones.
+    """
+
+    won: Floats
+    compared: Floats
+    is_good: Booleans
+
+    @property
+    def share(self) -> float:
+        """Won pairs of those compared: the AUC."""
+        return float(self.won.sum() / self.compared.sum())
+
+    def shares(self, good_times: Floats, bad_times: Floats) -> Floats:
+        """The AUC of resamples, NaN for those without a pair.
+
+        A row that is drawn twice is in twice as many pairs: weights do it.
+
+        Args:
+            good_times: ``(resamples, positives)``, how often each row is drawn.
+            bad_times: ``(resamples, negatives)``.
+        """
+        drawn = ((good_times @ self.compared) * bad_times).sum(axis=1)
+        won = ((good_times @ self.won) * bad_times).sum(axis=1)
+        shares: Floats = np.divide(won, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0)
+        return shares
+
+
 def auc(scores: Sequence[float], labels: Sequence[int], *, resamples: int = RESAMPLES, seed: int = 0) -> Auc:
     """AUC over all pairs of a positive and a negative row.
 
@@ -59,8 +94,7 @@ def auc(scores: Sequence[float], labels: Sequence[int], *, resamples: int = RESA
     Raises:
         ValueError: Lengths differ, a score is NaN, a label is neither 0 nor 1, or one of the two labels is missing.
     """
-    good, bad = _split(scores, labels)
-    return _auc(good, bad, np.ones((good.size, bad.size), dtype=np.bool_), resamples, seed)
+    return _auc(pair_table(scores, labels), resamples, seed)
 
 
 def length_stratified_auc(
@@ -88,23 +122,39 @@ def length_stratified_auc(
         ValueError: As `auc`; or a length, the tolerance or the floor is negative or not finite, or no pair is of about
             the same length.
     """
-    good, bad = _split(scores, labels)
+    return _auc(near_pair_table(scores, labels, lengths, tolerance, floor), resamples, seed)
+
+
+def pair_table(scores: Sequence[float], labels: Sequence[int]) -> PairTable:
+    """All pairs; arguments and errors are those of `auc`."""
+    good, bad, is_good = _split(scores, labels)
+    return _table(good, bad, is_good, np.ones((good.size, bad.size), dtype=np.bool_))
+
+
+def near_pair_table(
+    scores: Sequence[float],
+    labels: Sequence[int],
+    lengths: Sequence[float],
+    tolerance: float = TOLERANCE,
+    floor: float = FLOOR,
+) -> PairTable:
+    """The pairs of about the same length; arguments and errors are those of `length_stratified_auc`."""
+    good, bad, is_good = _split(scores, labels)
     if len(lengths) != len(labels):
         raise ValueError(f"{len(lengths)} lengths of {len(labels)} rows")
     long = np.asarray(lengths, dtype=np.float64)
     limits = np.asarray([tolerance, floor], dtype=np.float64)
     if not np.isfinite(long).all() or (long < 0).any() or not np.isfinite(limits).all() or (limits < 0).any():
         raise ValueError("lengths, tolerance and floor are finite and not negative")
-    is_good = np.asarray(labels) == 1
     first, second = long[is_good][:, None], long[~is_good][None, :]
     alike = np.abs(first - second) <= np.maximum(floor, tolerance * (first + second) / 2)
     if not alike.any():
         raise ValueError("no positive row is of about the same length as a negative one")
-    return _auc(good, bad, alike, resamples, seed)
+    return _table(good, bad, is_good, alike)
 
 
-def _split(scores: Sequence[float], labels: Sequence[int]) -> tuple[Floats, Floats]:
-    """The scores of positive rows and those of negative rows."""
+def _split(scores: Sequence[float], labels: Sequence[int]) -> tuple[Floats, Floats, Booleans]:
+    """The scores of positive rows, those of negative rows, and which rows are positive."""
     if len(scores) != len(labels):
         raise ValueError(f"{len(scores)} scores of {len(labels)} rows")
     values, marks = np.asarray(scores, dtype=np.float64), np.asarray(labels)
@@ -115,27 +165,29 @@ def _split(scores: Sequence[float], labels: Sequence[int]) -> tuple[Floats, Floa
     good, bad = values[marks == 1], values[marks == 0]
     if not (good.size and bad.size):
         raise ValueError(f"{good.size} positive and {bad.size} negative rows: there are no pairs")
-    return good, bad
+    return good, bad, marks == 1
 
 
-def _auc(good: Floats, bad: Floats, compared: npt.NDArray[np.bool_], resamples: int, seed: int) -> Auc:
-    """``compared``: ``(positives, negatives)``. A row that is drawn twice is in twice as many pairs: weights do it."""
+def _table(good: Floats, bad: Floats, is_good: Booleans, compared: Booleans) -> PairTable:
+    pairs = compared.astype(np.float64)
+    return PairTable(((good[:, None] > bad[None, :]) + 0.5 * (good[:, None] == bad[None, :])) * pairs, pairs, is_good)
+
+
+def _auc(table: PairTable, resamples: int, seed: int) -> Auc:
     if resamples < 1:
         raise ValueError("an interval needs at least one resample")
-    pairs = compared.astype(np.float64)
-    won = ((good[:, None] > bad[None, :]) + 0.5 * (good[:, None] == bad[None, :])) * pairs
+    goods, bads = table.compared.shape
     random = np.random.default_rng(seed)
-    good_times = random.multinomial(good.size, np.full(good.size, 1 / good.size), size=resamples).astype(np.float64)
-    bad_times = random.multinomial(bad.size, np.full(bad.size, 1 / bad.size), size=resamples).astype(np.float64)
-    drawn = ((good_times @ pairs) * bad_times).sum(axis=1)
-    drawn_won = ((good_times @ won) * bad_times).sum(axis=1)
-    some = drawn > 0
-    if not some.any():
+    good_times = random.multinomial(goods, np.full(goods, 1 / goods), size=resamples).astype(np.float64)
+    bad_times = random.multinomial(bads, np.full(bads, 1 / bads), size=resamples).astype(np.float64)
+    shares = table.shares(good_times, bad_times)
+    shares = shares[~np.isnan(shares)]
+    if not shares.size:
         raise ValueError("no resample holds a pair: too few rows take part")
-    low, high = np.percentile(drawn_won[some] / drawn[some], [2.5, 97.5])
+    low, high = np.percentile(shares, [2.5, 97.5])
     return Auc(
-        interval=Interval(float(won.sum() / pairs.sum()), float(low), float(high)),
-        pairs=int(compared.sum()),
-        positives=int(compared.any(axis=1).sum()),
-        negatives=int(compared.any(axis=0).sum()),
+        interval=Interval(table.share, float(low), float(high)),
+        pairs=int(table.compared.sum()),
+        positives=int(table.compared.any(axis=1).sum()),
+        negatives=int(table.compared.any(axis=0).sum()),
     )
