@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared.errors import InvalidData
-from trainer.data.records import Example, Loaded, PreferencePair, Skipped
+from trainer.data.records import Example, Label, Loaded, PreferencePair, Skipped
 from trainer.data.rows import PARQUET_MAGIC, Row, json_rows, parquet_rows, read_file, text_rows
 from trainer.data.starter import SPLITS, Split, load_starter
 from trainer.data.warm_up import warm_up_examples
@@ -39,7 +39,7 @@ SAME_TEXT = "chosen and rejected are the same text"
 LABEL_ZERO = "label 0: no example to learn from"
 
 _HUMAN = ("human", "user")
-_MODEL = ("gpt", "assistant")
+MODEL_ROLES = ("gpt", "assistant")
 _CONTEXT_FIELDS = ("system", "history", "tools")
 """LLaMA-Factory's further columns; a prompt here has no place for them."""
 
@@ -64,9 +64,9 @@ def load_pairs(source: str | Path) -> Loaded[PreferencePair]:
     Raises:
         InvalidData: The source is not there, is broken, or holds no pairs.
     """
-    if (split := _starter_split(source)) is not None:
+    if (split := starter_split(source)) is not None:
         return Loaded([row.pair for row in load_starter(split)], [])
-    form, rows = _open(Path(source))
+    form, rows = open_source(Path(source))
     return _collect(source, "preference pairs", form, form.pair, rows)
 
 
@@ -78,9 +78,9 @@ def load_examples(source: str | Path) -> Loaded[Example]:
     """
     if source == WARM_UP:
         return Loaded(warm_up_examples(load_starter("train"), seed=0), [])
-    if (split := _starter_split(source)) is not None:
+    if (split := starter_split(source)) is not None:
         return Loaded([Example(row.prompt, row.chosen) for row in load_starter(split)], [])
-    form, rows = _open(Path(source))
+    form, rows = open_source(Path(source))
     return _collect(source, "examples", form, form.example, rows)
 
 
@@ -94,9 +94,9 @@ def load_prompts(source: str | Path, *, strip_prefix: bool = True) -> Loaded[str
     Raises:
         InvalidData: The source is not there, is broken, or holds no prompts.
     """
-    if (split := _starter_split(source)) is not None:
+    if (split := starter_split(source)) is not None:
         return Loaded([row.prompt for row in load_starter(split)], [])
-    form, rows = _open(Path(source))
+    form, rows = open_source(Path(source))
 
     def prompt(row: Row) -> str:
         text = form.prompt(row)
@@ -108,7 +108,8 @@ def load_prompts(source: str | Path, *, strip_prefix: bool = True) -> Loaded[str
     return _collect(source, "prompts", form, prompt, rows)
 
 
-def _starter_split(source: str | Path) -> Split | None:
+def starter_split(source: str | Path) -> Split | None:
+    """Which split of the starter set a source names; None where it is a file."""
     if isinstance(source, Path):
         return None
     kind, colon, name = source.partition(":")
@@ -122,7 +123,12 @@ def _starter_split(source: str | Path) -> Split | None:
     raise InvalidData(source, f"the starter set has no such split; it has {', '.join(SPLITS)}")
 
 
-def _open(path: Path) -> tuple[Format, Iterable[Row]]:
+def open_source(path: Path) -> tuple[Format, Iterable[Row]]:
+    """The format of a file and its rows, not yet looked at.
+
+    Raises:
+        InvalidData: The file is not there, or is none of the formats.
+    """
     data = read_file(path)
     ending = path.suffix.lower()
     if ending == ".parquet" or data.startswith(PARQUET_MAGIC):
@@ -191,7 +197,7 @@ def _ranking_prompt(row: Row) -> str:
 
 
 def _ranking_pair(row: Row) -> PreferencePair | Skipped:
-    return _preference(row, _ranking_prompt(row), row.turn("chosen", _MODEL), row.turn("rejected", _MODEL))
+    return _preference(row, _ranking_prompt(row), row.turn("chosen", MODEL_ROLES), row.turn("rejected", MODEL_ROLES))
 
 
 def _plain_pair(row: Row) -> PreferencePair | Skipped:
@@ -205,7 +211,8 @@ def _alpaca_prompt(row: Row) -> str:
     return instruction if row.fields.get("input", "") == "" else f"{instruction}\n{row.text('input')}"
 
 
-def _label(row: Row) -> int:
+def label_of(row: Row) -> Label:
+    """The label of a labelled response."""
     label = row.fields.get("label")
     if isinstance(label, bool) or label not in (0, 1):
         raise row.error("field 'label' is missing or neither 0 nor 1")
@@ -213,13 +220,13 @@ def _label(row: Row) -> int:
 
 
 def _labelled_prompt(row: Row) -> str:
-    _label(row)
+    label_of(row)
     return row.text("query")
 
 
 def _labelled_example(row: Row) -> Example | Skipped:
     example = Example(row.text("query"), row.text("response"))
-    return example if _label(row) else Skipped(row.number, LABEL_ZERO)
+    return example if label_of(row) else Skipped(row.number, LABEL_ZERO)
 
 
 def _has_no_context(row: Row) -> None:

@@ -12,13 +12,11 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
 
 from shared.errors import InvalidData
-from trainer.data.formats import load_pairs
+from trainer.data.formats import label_of, load_pairs
+from trainer.data.records import Label
 from trainer.data.rows import PARQUET_MAGIC, Row, json_rows, read_file
-
-Label = Literal[0, 1]
 
 ID_CHARACTERS = 12
 STARTER = "starter"
@@ -82,7 +80,4 @@ def _labelled_rows(path: Path) -> Iterator[Labelled] | None:
 
 
 def _labelled(row: Row) -> Labelled:
-    label = row.fields.get("label")
-    if isinstance(label, bool) or label not in (0, 1):
-        raise row.error("field 'label' is missing or neither 0 nor 1")
-    return Labelled(row.text("query"), row.text("response"), 1 if label == 1 else 0)
+    return Labelled(row.text("query"), row.text("response"), label_of(row))

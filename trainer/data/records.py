@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 ROWS_NAMED = 5
 """So many rows a summary names one by one."""
+
+Label = Literal[0, 1]
+"""1 good, 0 bad."""
 
 Record = TypeVar("Record")
 

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidData
-from trainer.data.labelled import Label, Labelled, load_labelled
+from trainer.data.labelled import Labelled, load_labelled
 from trainer.data.matching import LEAST_PAIRS, about_as_long, in_order, matched
+from trainer.data.records import Label
 
 
 def text(length: int, label: Label, number: int, prompt: str | None = None) -> Labelled:
