@@ -13,7 +13,7 @@ from rich.progress import Progress
 from transformers import AutoModelForCausalLM, set_seed
 
 from shared.client import RewardClient
-from shared.errors import RewardUnavailable
+from shared.errors import InvalidData, RewardUnavailable
 from shared.schemas import Rollout, Score
 from trainer.evaluation.intervals import Interval, bootstrap_difference, bootstrap_mean
 from trainer.models import load_tokenizer
@@ -54,7 +54,62 @@ class Improvement:
     difference: Interval
 
 
-@torch.inference_mode()
+class LoadedPolicy:
+    """A model and its tokenizer in memory, ready to write.
+
+    Raises:
+        InvalidData: No model can be loaded from there, or it has no chat template.
+    """
+
+    def __init__(self, model_path: str) -> None:
+        self._tokenizer: Any = load_tokenizer(model_path, padding_side="left")
+        if not self._tokenizer.chat_template:
+            raise InvalidData(model_path, "its tokenizer has no chat template: it cannot be asked for anything")
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        model: Any = AutoModelForCausalLM.from_pretrained(model_path)
+        self._model = model.to(self._device).eval()
+        ends = model.generation_config.eos_token_id
+        self._end_ids = set(ends if isinstance(ends, list) else [ends])
+        if self._tokenizer.pad_token_id is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+
+    @torch.inference_mode()
+    def write(
+        self, prompts: Sequence[str], *, max_tokens: int, temperature: float, top_p: float, prompt_prefix: str
+    ) -> list[Sample]:
+        """Sample one completion for each prompt, all in one batch, from torch's random numbers as they stand."""
+        inputs: Any = self._tokenizer.apply_chat_template(
+            [[{"role": "user", "content": prompt_prefix + prompt}] for prompt in prompts],
+            add_generation_prompt=True,
+            padding=True,
+            return_tensors="pt",
+            return_dict=True,
+        )
+        inputs = inputs.to(self._device)
+        inputs.pop("token_type_ids", None)
+        output = self._model.generate(
+            **inputs,
+            do_sample=True,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=0,
+            max_new_tokens=max_tokens,
+            pad_token_id=self._tokenizer.pad_token_id,
+        )
+        rows = output[:, inputs["input_ids"].shape[1] :].tolist()
+        return [self._sample(prompt, row) for prompt, row in zip(prompts, rows, strict=True)]
+
+    def _sample(self, prompt: str, row: Sequence[int]) -> Sample:
+        end = next((place for place, token in enumerate(row) if token in self._end_ids), None)
+        tokens = row if end is None else row[:end]
+        return Sample(
+            prompt=prompt,
+            completion=str(self._tokenizer.decode(tokens, skip_special_tokens=True)),
+            truncated=end is None,
+            tokens=len(tokens),
+        )
+
+
 def generate(
     model_path: str,
     prompts: Sequence[str],
@@ -68,50 +123,24 @@ def generate(
     console: Console,
     title: str = "generate",
 ) -> list[Sample]:
-    """Sample completions; those of one prompt stand together, prompts in order. Same seed, same samples."""
-    tokenizer = load_tokenizer(model_path, padding_side="left")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model: Any = AutoModelForCausalLM.from_pretrained(model_path)
-    model.to(device).eval()
-    ends = model.generation_config.eos_token_id
-    end_ids = set(ends if isinstance(ends, list) else [ends])
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    """Sample completions; those of one prompt stand together, prompts in order. Same seed, same samples.
+
+    Raises:
+        InvalidData: See `LoadedPolicy`.
+    """
+    policy = LoadedPolicy(model_path)
     set_seed(seed)
     asked = [prompt for prompt in prompts for _ in range(samples_per_prompt)]
     samples: list[Sample] = []
     with Progress(console=console) as progress:
         for begin in progress.track(range(0, len(asked), GENERATION_BATCH), description=title):
-            batch = asked[begin : begin + GENERATION_BATCH]
-            inputs: Any = tokenizer.apply_chat_template(
-                [[{"role": "user", "content": prompt_prefix + prompt}] for prompt in batch],
-                add_generation_prompt=True,
-                padding=True,
-                return_tensors="pt",
-                return_dict=True,
-            )
-            inputs = inputs.to(device)
-            inputs.pop("token_type_ids", None)
-            output = model.generate(
-                **inputs,
-                do_sample=True,
+            samples += policy.write(
+                asked[begin : begin + GENERATION_BATCH],
+                max_tokens=max_tokens,
                 temperature=temperature,
                 top_p=top_p,
-                top_k=0,
-                max_new_tokens=max_tokens,
-                pad_token_id=tokenizer.pad_token_id,
+                prompt_prefix=prompt_prefix,
             )
-            for prompt, row in zip(batch, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
-                end = next((place for place, token in enumerate(row) if token in end_ids), None)
-                tokens = row if end is None else row[:end]
-                samples.append(
-                    Sample(
-                        prompt=prompt,
-                        completion=str(tokenizer.decode(tokens, skip_special_tokens=True)),
-                        truncated=end is None,
-                        tokens=len(tokens),
-                    )
-                )
     return samples
 
 
