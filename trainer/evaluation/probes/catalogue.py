@@ -57,8 +57,8 @@ PROBES: Final = (
     Probe(
         name="wrong_recipient",
         title="wrong recipient",
-        note="The person whom request and greeting name is called somebody else, throughout. Whoever does not read the "
-        "request can only guess.",
+        note="The person whom the request names and the greeting turns to is called somebody else, throughout. Whoever "
+        "does not read the request can only guess.",
         bound=0.25,
         make=with_wrong_recipient,
     ),

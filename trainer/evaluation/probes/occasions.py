@@ -37,7 +37,7 @@ OCCASIONS: Final = (
         name="生日",
         family="birthday",
         words=rf"生日|生辰|诞辰|华诞|大寿|寿星|寿辰|寿宴|寿诞|祝寿|贺寿|过寿|拜寿|寿桃|寿面|{_NUMBER}寿"
-        rf"|(?<!万)岁岁|{_NUMBER}(?:周)?岁|花甲|古稀|耄耋|蛋糕|长尾巴",
+        rf"|(?<!万)岁岁|{_NUMBER}(?:周)?岁|花甲|古稀|耄耋|长尾巴",
         nouns=("生日",),
     ),
     Occasion(name="成人礼", family="birthday", words="成人礼|成年礼|成人|成年", nouns=("成人礼", "成年礼")),
@@ -47,7 +47,7 @@ OCCASIONS: Final = (
         name="喜得贵子",
         family="baby",
         words="周岁|新生儿|出生|降生|诞生|怀孕|孕|产妇|喜得|喜添|添丁|得子|生子|生娃|生了|生小孩|生孩子|生宝宝|贵子|麟儿"
-        "|千金|弄璋|弄瓦|婴儿|新生命|小生命|当爸|当妈|升级当|宝宝|宝贝|开荤|抓周",
+        "|千金|弄璋|弄瓦|婴儿|新生命|小生命|当爸|当妈|升级当|宝宝|开荤|抓周",
     ),
     Occasion(name="新婚", family="marriage", words="新婚", nouns=("新婚",)),
     Occasion(name="订婚", family="marriage", words="订婚|定亲", nouns=("订婚",)),

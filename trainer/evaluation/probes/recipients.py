@@ -7,6 +7,8 @@ import functools
 import re
 from typing import Final
 
+from trainer.evaluation.probes.sentences import clauses_of
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
@@ -34,17 +36,17 @@ RECIPIENTS: Final = (
     Recipient(name="老婆", family="wife", words=("老婆", "妻子", "女朋友", "女友")),
     Recipient(name="儿子", family="son", words=("儿子",)),
     Recipient(name="女儿", family="daughter", words=("女儿", "闺女")),
-    Recipient(name="女婿", family="son-in-law", words=("女婿", "贤婿")),
-    Recipient(name="儿媳", family="daughter-in-law", words=("儿媳妇", "儿媳")),
+    Recipient(name="女婿", family="son", words=("女婿", "贤婿")),
+    Recipient(name="儿媳", family="daughter", words=("儿媳妇", "儿媳")),
     Recipient(name="孙子", family="grandson", words=("孙子", "外孙", "孙儿")),
     Recipient(name="孙女", family="granddaughter", words=("孙女", "外孙女")),
     Recipient(name="哥哥", family="elder brother", words=("哥哥", "大哥", "亲哥", "老哥", "表哥", "堂哥")),
     Recipient(name="弟弟", family="younger brother", words=("弟弟", "老弟", "表弟", "堂弟")),
     Recipient(name="姐姐", family="elder sister", words=("姐姐", "老姐", "表姐", "堂姐", "大姐")),
     Recipient(name="妹妹", family="younger sister", words=("妹妹", "老妹", "表妹", "堂妹")),
-    Recipient(name="嫂子", family="sister-in-law", words=("嫂子", "大嫂")),
-    Recipient(name="姐夫", family="brother-in-law", words=("姐夫",)),
-    Recipient(name="弟妹", family="younger brother's wife", words=("弟妹", "弟媳")),
+    Recipient(name="嫂子", family="elder sister", words=("嫂子", "大嫂")),
+    Recipient(name="姐夫", family="elder brother", words=("姐夫",)),
+    Recipient(name="弟妹", family="younger sister", words=("弟妹", "弟媳")),
     Recipient(name="姨妈", family="aunt", words=("姨妈", "小姨", "姑姑", "姑妈", "舅妈", "婶婶", "阿姨")),
     Recipient(name="舅舅", family="uncle", words=("舅舅", "叔叔", "伯伯", "姑父", "姨父")),
     Recipient(name="外甥", family="nephew", words=("外甥", "侄子", "侄儿")),
@@ -71,9 +73,11 @@ _NO_RECIPIENTS: Final = (
     "学生时代",
     "同学会",
     "同学录",
-    "公公正正",
+    "老板娘",
 )
 """Words with one of the others in it that name nobody."""
+_TURNS_TO: Final = ("祝", "贺", "喜", "爱的", "敬的")
+"""As in 祝妈妈, 恭贺爷爷, 恭喜妹妹, 亲爱的女儿."""
 
 
 def named_recipients(text: str) -> list[Recipient]:
@@ -82,10 +86,24 @@ def named_recipients(text: str) -> list[Recipient]:
     return [recipient for recipient in RECIPIENTS if words.intersection(recipient.words)]
 
 
+def is_addressed(text: str, family: str) -> bool:
+    """Whether a text turns to one of a family: by a word in its first clause, or behind a wish or a kind word."""
+    opening, _ = next(iter(clauses_of(text)), ("", ""))
+    words = _words(family)
+    return any(
+        found[0] in words and (found.start() < len(opening) or text[: found.start()].endswith(_TURNS_TO))
+        for found in _pattern().finditer(text)
+    )
+
+
 def with_recipient(text: str, family: str, name: str) -> str:
     """A text in which each word for one of a family is another one."""
-    words = {word for recipient in RECIPIENTS if recipient.family == family for word in recipient.words}
+    words = _words(family)
     return _pattern().sub(lambda found: name if found[0] in words else found[0], text)
+
+
+def _words(family: str) -> set[str]:
+    return {word for recipient in RECIPIENTS if recipient.family == family for word in recipient.words}
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from trainer.data.labelled import Labelled
 from trainer.evaluation.probes.case import ProbeCase
 from trainer.evaluation.probes.occasions import GREETINGS_OF_THE_DAY, OCCASIONS, Occasion, families_of, named_occasions
 from trainer.evaluation.probes.probe import Materials
-from trainer.evaluation.probes.recipients import Recipient, named_recipients, with_recipient
+from trainer.evaluation.probes.recipients import Recipient, is_addressed, named_recipients, with_recipient
 
 
 def with_wrong_recipient(materials: Materials) -> list[ProbeCase]:
@@ -52,12 +52,11 @@ def with_occasion(text: str, family: str, name: str) -> str:
 
 
 def _recipient_of(row: Labelled) -> Recipient | None:
-    """The one whom both request and greeting name; None where the request names nobody, or several."""
+    """The one whom the request names and the greeting turns to; None where the request names nobody, or several."""
     asked = named_recipients(row.prompt)
     if len({recipient.family for recipient in asked}) != 1:
         return None
-    there = {recipient.family for recipient in named_recipients(row.completion)}
-    return asked[0] if asked[0].family in there else None
+    return asked[0] if is_addressed(row.completion, asked[0].family) else None
 
 
 def _occasion_of(row: Labelled) -> Occasion | None:
