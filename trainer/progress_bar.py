@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -17,3 +19,13 @@ def progress_bar(console: Console) -> Progress:
         TextColumn("{task.fields[figures]}"),
         console=console,
     )
+
+
+def ticks(progress: Progress) -> Callable[[str], Callable[[int, int], None]]:
+    """For work that names its steps and then tells how many of how many are done: one line for each step."""
+
+    def begin(step: str) -> Callable[[int, int], None]:
+        task = progress.add_task(step, total=None, figures="")
+        return lambda done, total: progress.update(task, completed=done, total=total)
+
+    return begin
