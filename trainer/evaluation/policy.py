@@ -66,7 +66,12 @@ class LoadedPolicy:
         if not self._tokenizer.chat_template:
             raise InvalidData(model_path, "its tokenizer has no chat template: it cannot be asked for anything")
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        model: Any = AutoModelForCausalLM.from_pretrained(model_path)
+        try:
+            model: Any = AutoModelForCausalLM.from_pretrained(model_path)
+        except (OSError, ValueError) as error:
+            raise InvalidData(
+                model_path, "holds a tokenizer, but no causal language model that can be loaded"
+            ) from error
         self._model = model.to(self._device).eval()
         ends = model.generation_config.eos_token_id
         self._end_ids = set(ends if isinstance(ends, list) else [ends])
