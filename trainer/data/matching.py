@@ -80,7 +80,7 @@ def matched(source: str, rows: Sequence[Labelled], *, seed: int, at_most_rows: i
         InvalidData: There are fewer than `LEAST_PAIRS` such pairs.
     """
     pairs, good, bad = _of_one_request(rows)
-    pairs += _across_requests(good, bad)
+    pairs += across_requests(good, bad)
     if len(pairs) < LEAST_PAIRS:
         raise InvalidData(
             source,
@@ -126,7 +126,7 @@ def _of_one_request(rows: Sequence[Labelled]) -> tuple[list[MatchedPair], list[L
     left_good: list[Labelled] = []
     left_bad: list[Labelled] = []
     for some in by_prompt.values():
-        found = _across_requests([row for row in some if row.label], [row for row in some if not row.label])
+        found = across_requests([row for row in some if row.label], [row for row in some if not row.label])
         taken = {row for pair in found for row in (pair.good, pair.bad)}
         pairs += found
         left_good += [row for row in some if row.label and row not in taken]
@@ -134,8 +134,13 @@ def _of_one_request(rows: Sequence[Labelled]) -> tuple[list[MatchedPair], list[L
     return pairs, left_good, left_bad
 
 
-def _across_requests(good: Sequence[Labelled], bad: Sequence[Labelled]) -> list[MatchedPair]:
-    """Shortest with shortest: what is too short for all that is left of the other side finds no partner."""
+def across_requests(good: Sequence[Labelled], bad: Sequence[Labelled]) -> list[MatchedPair]:
+    """Shortest with shortest: what is too short for all that is left of the other side finds no partner.
+
+    Args:
+        good: Rows of label 1,
+        bad: and of label 0. Each is in one pair at most.
+    """
     good = sorted(good, key=lambda row: (len(row.completion), row.id))
     bad = sorted(bad, key=lambda row: (len(row.completion), row.id))
     pairs: list[MatchedPair] = []

@@ -1,10 +1,10 @@
 """Which rows are held out: whole clusters, drawn by a seed, so that none crosses from one split into another.
 
-Length-matched, a split consists of units whose good and bad text are about as long: of pairs within 20 % of each other,
-or of labelled rows that `trainer.data.matching` puts together. As often the good text is the longer one as the bad one,
-so that "the longer one wins" is no better than chance. Such units are rare where length gives the label away, and
-training needs them too: at most half of them are held out. Every other row goes to training, unless it shares a cluster
-with a row that is held out; then it is in no split.
+Length-matched, a split consists of units whose good and bad text are about as long: pairs within 20 % of each other, or
+a good and a bad labelled row of the same length or, where there is none, of nearly the same. The good text is the longer
+one as often as the bad one, so that "the longer one wins" is no better than chance. Such units are rare where length
+gives the label away, and training needs them too: at most half of them are held out. Every other row goes to training,
+unless it shares a cluster with a row that is held out; then it is in no split.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trainer.data.clusters import Clusters
 from trainer.data.entries import Entry
 from trainer.data.labelled import Labelled
 from trainer.data.lengths import about_as_long_pair
-from trainer.data.matching import in_order, matched
+from trainer.data.matching import MatchedPair, across_requests, in_order
 
 HELD_OUT_AT_MOST = 0.5
 """Of the length-matched units."""
@@ -46,18 +46,26 @@ def unit_of_pair(row: int, entry: Entry) -> Unit | None:
     return Unit((row,), good - bad, digest(entry)) if about_as_long_pair(good, bad) else None
 
 
-def units_of_labelled(source: str, entries: Sequence[Entry], *, seed: int) -> list[Unit]:
-    """A good and a bad row of about the same length in each; rows without a partner are in none.
+def units_of_labelled(entries: Sequence[Entry]) -> list[Unit]:
+    """A good and a bad row in each: as many as can be of the very same length, then of about the same.
 
-    Raises:
-        InvalidData: There are too few.
+    Which row goes with which hangs on what they say alone. Rows without a partner are in no unit.
     """
     rows = [Labelled(each.prompt, each.completions[0].text, each.completions[0].label or 0) for each in entries]
     number = {row: index for index, row in enumerate(rows)}
-    return [
-        Unit((number[pair.good], number[pair.bad]), pair.gap, pair.key)
-        for pair in matched(source, rows, seed=seed).pairs
-    ]
+    pairs: list[MatchedPair] = []
+    rest: dict[int, list[Labelled]] = {1: [], 0: []}
+    by_length: dict[int, dict[int, list[Labelled]]] = {}
+    for row in sorted(rows, key=lambda each: each.id):
+        by_length.setdefault(len(row.completion), {1: [], 0: []})[row.label].append(row)
+    for length in sorted(by_length):
+        good, bad = by_length[length][1], by_length[length][0]
+        both = min(len(good), len(bad))
+        pairs += [MatchedPair(one, other) for one, other in zip(good[:both], bad[:both], strict=True)]
+        rest[1] += good[both:]
+        rest[0] += bad[both:]
+    pairs += across_requests(rest[1], rest[0])
+    return [Unit((number[pair.good], number[pair.bad]), pair.gap, pair.key) for pair in pairs]
 
 
 def draw_clusters(entries: Sequence[Entry], clusters: Clusters, sizes: Mapping[str, int], *, seed: int) -> list[str]:

@@ -195,5 +195,5 @@ def _names(
     if kind == "pairs":
         units = [unit for row, entry in enumerate(kept) if (unit := unit_of_pair(row, entry)) is not None]
     else:
-        units = units_of_labelled(job.data[0], kept, seed=job.seed)
+        units = units_of_labelled(kept)
     return draw_matched(units, clusters, len(kept), wanted, seed=job.seed)
