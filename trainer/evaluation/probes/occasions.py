@@ -37,7 +37,7 @@ OCCASIONS: Final = (
         name="生日",
         family="birthday",
         words=rf"生日|生辰|诞辰|华诞|大寿|寿星|寿辰|寿宴|寿诞|祝寿|贺寿|过寿|拜寿|寿桃|寿面|{_NUMBER}寿"
-        rf"|(?<!万)岁岁|{_NUMBER}(?:周)?岁|花甲|古稀|耄耋|长尾巴",
+        rf"|{_NUMBER}周?岁|花甲|古稀|耄耋|长尾巴",
         nouns=("生日",),
     ),
     Occasion(name="成人礼", family="birthday", words="成人礼|成年礼|成人|成年", nouns=("成人礼", "成年礼")),

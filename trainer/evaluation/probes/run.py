@@ -17,9 +17,20 @@ Ask = Callable[[Sequence[Row]], Awaitable[Mapping[str, Sequence[Outcome]]]]
 """Gives what each reward gave for some texts, in their order; served rewards, baselines, or both."""
 
 
-async def run_probes(plan: ProbePlan, ask_all: Ask) -> ProbeResults:
-    """Ask for all texts of a plan and compare. Raises what asking raises."""
-    return measure_probes(plan, await ask_all(plan.rows))
+async def run_probes(
+    plan: ProbePlan, ask_all: Ask, *, baselines: Mapping[str, Sequence[Outcome]] | None = None
+) -> ProbeResults:
+    """Ask for all texts of a plan and compare.
+
+    Args:
+        plan: What is asked.
+        ask_all: Whoever answers.
+        baselines: What others gave for ``plan.rows``, such as `baselines.baseline_outcomes`; they stand last.
+
+    Raises:
+        Whatever asking raises.
+    """
+    return measure_probes(plan, {**await ask_all(plan.rows), **(baselines or {})})
 
 
 def served(
