@@ -1,10 +1,10 @@
 """Which rows are held out: whole clusters, drawn by a seed, so that none crosses from one split into another.
 
 Length-matched, a split consists of units whose good and bad text are about as long: pairs within 20 % of each other, or
-a good and a bad labelled row of the same length or, where there is none, of nearly the same. The good text is the longer
-one as often as the bad one, so that "the longer one wins" is no better than chance. Such units are rare where length
-gives the label away, and training needs them too: at most half of them are held out. Every other row goes to training,
-unless it shares a cluster with a row that is held out; then it is in no split.
+a good and a bad labelled row of the same length or, where there is none, of nearly the same. The good text is as often
+the longer one as the shorter one, so that length decides nothing. Such units are rare where length gives the label
+away, and training needs them too: at most half of them are held out. Every other row goes to training, unless it shares
+a cluster with a row that is held out; then it is in no split.
 """
 
 from __future__ import annotations
