@@ -6,5 +6,6 @@
 - `self_bleu`, `copying`, `text_figures`: what needs no reward
 - `comparison`: any two policies on the same prompts
 - `reading`: samples that a person should read
-- `job`, `result`, `report`, `command`: ``zhufu evaluate policy``
+- `result`, `notices`, `sections`, `report`: all figures, and how they are told
+- `job`, `command`: ``zhufu evaluate policy``
 """
