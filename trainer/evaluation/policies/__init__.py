@@ -6,6 +6,7 @@
 - `self_bleu`, `copying`, `text_figures`: what needs no reward
 - `comparison`: any two policies on the same prompts
 - `reading`: samples that a person should read
+- `texts`: every sample with its rewards
 - `result`, `notices`, `sections`, `report`: all figures, and how they are told
 - `job`, `command`: ``zhufu evaluate policy``
 """

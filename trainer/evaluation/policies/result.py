@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.evaluation.policies.comparison import Comparison, compare
 from trainer.evaluation.policies.copying import Copied
-from trainer.evaluation.policies.excellence import PROBABILITY
 from trainer.evaluation.policies.lengths import adjusted
 from trainer.evaluation.policies.reading import ReadingList, reading_lists
 from trainer.evaluation.policies.reward_figures import Judged, RewardFigures, reward_figures
 from trainer.evaluation.policies.samples import Written
 from trainer.evaluation.policies.text_figures import TextFigures, text_figures
-from trainer.run_folder import write_whole
 
 FAILED_NOTICE = 0.1
 """Where more samples than this share have no reward, the figures of the rest may mislead."""
@@ -115,31 +111,3 @@ def policy_result(
         reading=reading_lists(written, judged, copied),
         training_texts=training_texts,
     )
-
-
-def write_texts(result: PolicyResult, path: Path) -> None:
-    """Write every sample with what each reward gave for it, a line a sample."""
-    write_whole(path, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in _lines(result)))
-
-
-def _lines(result: PolicyResult) -> Iterator[dict[str, Any]]:
-    for each in result.written:
-        for place, sample in enumerate(each.samples):
-            yield {
-                "model": each.model,
-                **sample.model_dump(),
-                "rewards": {by.reward: _score(by, each.model, place) for by in result.judged},
-            }
-
-
-def _score(judged: Judged, model: str, place: int) -> dict[str, Any]:
-    score = judged.scores[model][place]
-    excellent = None if judged.excellence is None else judged.excellence.of(score)
-    return {
-        "status": score.status,
-        "reward": score.reward,
-        "verdict": score.verdict,
-        "probability": score.components.get(PROBABILITY),
-        "excellent": None if excellent is None else bool(excellent),
-        "error": None if score.error is None else score.error.code,
-    }
