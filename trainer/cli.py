@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.errors import DeadlineExpired, InvalidData, InvalidRequest, RewardUnavailable, ZhufuError
+from trainer.data.audit.command import audit_command
 from trainer.data.split.command import split_command
 from trainer.evaluation.probes.command import probes_command
 from trainer.judge_optimizer.command import optimize_judge_command
@@ -36,6 +37,7 @@ app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 app.add_typer(evaluate_app, name="evaluate")
 app.command("sample")(sample_command)
+data_app.command("audit")(audit_command)
 data_app.command("split")(split_command)
 evaluate_app.command("probes")(probes_command)
 app.command("optimize-judge")(optimize_judge_command)

@@ -34,6 +34,8 @@ COMMANDS: tuple[list[str], ...] = (
     ["demo"],
     ["data"],
     ["data", "fetch"],
+    ["data", "audit"],
+    ["data", "split"],
 )
 WHAT_TO_DO = "[{code}]. Is it running? `zhufu up` starts a stack on this machine; --timeout waits longer"
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow", "fastapi", "matplotlib")
