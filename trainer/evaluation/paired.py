@@ -55,3 +55,15 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p))
         adjusted[name] = highest
     return {name: adjusted[name] for name in p_values}
+
+
+def sign_test(differences: Sequence[float]) -> float:
+    """Two-sided exact p of paired differences by their signs alone; those that are 0 say nothing.
+
+    Of answers that are right (1) or wrong (0) it is McNemar's exact test.
+    """
+    from scipy.stats import binomtest  # slow to import
+
+    values = np.asarray(differences, dtype=np.float64)
+    more, less = int((values > 0).sum()), int((values < 0).sum())
+    return float(binomtest(more, more + less).pvalue) if more + less else 1.0

@@ -11,10 +11,11 @@ from shared.errors import InvalidData
 from trainer.data.folding import folded_text
 from trainer.data.formats import load_pairs
 from trainer.data.labelled import Labelled, load_labelled
-from trainer.data.matching import in_order, matched
+from trainer.data.matching import in_order
 from trainer.data.records import PreferencePair
 from trainer.evaluation.auc import Floats
 from trainer.evaluation.rewards.groups import Integers, folds_of, linked_groups, request_groups
+from trainer.evaluation.rewards.matching import matched_rows
 
 LEAST_ROWS = 10
 """Of each label, in anything that is given a figure."""
@@ -64,7 +65,7 @@ class Material:
         sources: Where from.
         rows: The labelled rows.
         of: So many rows the source has.
-        matched: ``(pairs, 2)``, places of a good and a bad row of about the same length, each row once.
+        matched: ``(pairs, 2)``, places of a good and a bad row; see `matching`.
         pairs: Preference pairs that are scored.
         pairs_source: Where these are from; None where there are none.
         pairs_of: So many pairs that source has.
@@ -129,7 +130,7 @@ def load_material(sources: Sources, *, seed: int) -> Material:
         sources=sources,
         rows=tuple(rows),
         of=len(every),
-        matched=_matched(sources.data, rows, seed),
+        matched=matched_rows(rows, seed=seed),
         pairs=tuple(pairs),
         pairs_source=pairs_source,
         pairs_of=pairs_of,
@@ -207,16 +208,6 @@ def _pairs(sources: Sources, rows: Sequence[Labelled]) -> tuple[list[PreferenceP
     scored = {(row.prompt, row.completion) for row in rows}
     kept = [pair for pair in pairs if scored.issuperset(pair_texts([pair]))]
     return kept, sources.data, len(pairs)
-
-
-def _matched(source: str, rows: Sequence[Labelled], seed: int) -> Integers:
-    """None where there are too few."""
-    places = {row: place for place, row in enumerate(rows)}
-    try:
-        pairs = matched(source, rows, seed=seed).pairs
-    except InvalidData:
-        return np.zeros((0, 2), dtype=np.int64)
-    return np.asarray([(places[pair.good], places[pair.bad]) for pair in pairs], dtype=np.int64)
 
 
 def _training(source: str, texts: Sequence[Row]) -> Training:
