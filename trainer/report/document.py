@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from trainer.evaluation.intervals import Interval
 
 Tone = Literal["plain", "good", "warn", "bad"]
+
+SIGNS: Final[Mapping[Tone, tuple[str, str]]] = {
+    "bad": ("\N{BALLOT X}", "fails"),
+    "warn": ("\N{WARNING SIGN}\N{VARIATION SELECTOR-15}", "warning"),
+    "good": ("\N{CHECK MARK}", "passes"),
+}
+"""What tells a tone where colours do not: a sign, and a word for who does not see it."""
+WORST_FIRST: Final[tuple[Tone, ...]] = ("bad", "warn", "plain", "good")
 
 NOTHING = "–"
 """Shown where there is no figure; never a zero."""
@@ -43,6 +51,11 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     title: str = ""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        for position, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(f"row {position} has {len(row)} cells for {len(self.columns)} columns")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +103,11 @@ class Document:
     notices: Sequence[Notice] = ()
     sections: Sequence[Section] = ()
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+
+def worst_first(notices: Sequence[Notice]) -> list[Notice]:
+    """What failed stands before what passed; in their order otherwise."""
+    return sorted(notices, key=lambda notice: WORST_FIRST.index(notice.tone))
 
 
 def text_cell(text: str, *, tone: Tone = "plain", note: str = "") -> Cell:
