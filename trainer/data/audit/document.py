@@ -46,7 +46,7 @@ def document_of(audit: Audit) -> Document:
     if leaks := [(each.source.name, each.leaks) for each in audit.sources if each.leaks]:
         if audit.together:
             leaks.append((TOGETHER, audit.together))
-        sections.append(Section(title="Leakage", blocks=list(_leaks(leaks))))
+        sections.append(Section(title="Leakage", blocks=list(_leaks(leaks, audit.findings))))
     sections.append(Section(title="Repeats", blocks=[_repeats(audit.sources)]))
     if any(each.length for each in audit.sources):
         sections.append(Section(title="Length", blocks=list(_lengths(audit.sources))))
@@ -58,45 +58,52 @@ def document_of(audit: Audit) -> Document:
         title="Audit of data",
         summary=f"{len(audit.sources)} sources, {rows:,} rows. Texts count as nearly the same from a similarity of "
         f"{audit.job.near:g} on (Jaccard index of their character 3-grams).",
-        notices=[
-            Notice(text=f"{each.source}: {each.sentence}. Allowed: {_bound(each)}.", tone="bad") for each in broken
-        ]
-        or [Notice(text="No bound is broken.", tone="good")],
+        notices=_notices(broken) or [Notice(text="No bound is broken.", tone="good")],
         sections=sections,
         settings=settings_of(audit),
     )
 
 
+def _notices(broken: Sequence[Finding]) -> list[Notice]:
+    """One for each source."""
+    names: dict[str, list[str]] = {}
+    for finding in broken:
+        where = f" ({finding.evaluation})" if finding.evaluation else ""
+        names.setdefault(finding.source, []).append(f"{finding.name}{where}")
+    return [
+        Notice(text=f"{source} breaks {len(some)}: {', '.join(some)}.", tone="bad") for source, some in names.items()
+    ]
+
+
 def _bound(finding: Finding) -> str:
     if finding.bound is None:
         return "–"
-    side = "at least" if finding.name == "minority_label" else "at most"
-    return f"{side} {finding.bound:g}"
+    # No break before the number: the column is narrow.
+    return f"{'≥' if finding.name == 'minority_label' else '≤'}\u00a0{finding.bound:g}"
 
 
 def _findings(findings: Sequence[Finding]) -> Table:
     order = {"broken": 0, "passed": 1, "noted": 2}
     return Table(
-        columns=["source", "figure", "value", "allowed", "", "what it says"],
+        columns=["source", "figure", "value", "allowed", "what it says"],
         rows=[
             [
                 text_cell(each.source),
                 text_cell(each.name),
                 _value(each),
                 text_cell(_bound(each)),
-                text_cell(each.severity, tone=TONES[each.severity]),
                 text_cell(each.sentence),
             ]
             for each in sorted(findings, key=lambda finding: order[finding.severity])
         ],
-        note="“noted” has no bound. Accuracies and AUCs count in either direction: 0.1 says as much as 0.9.",
+        note="Red breaks a bound, green keeps to it; the rest has none. AUCs count in either direction: 0.1 says as much "
+        "as 0.9.",
     )
 
 
 def _value(finding: Finding) -> Cell:
     is_count = float(finding.value).is_integer() and not isinstance(finding.bound, float)
-    tone: Tone = "bad" if finding.severity == "broken" else "plain"
-    return number_cell(finding.value, form=",.0f" if is_count else ".3f", tone=tone)
+    return number_cell(finding.value, form=",.0f" if is_count else ".3f", tone=TONES[finding.severity])
 
 
 def _sources(audits: Sequence[SourceAudit]) -> Table:
@@ -118,8 +125,13 @@ def _sources(audits: Sequence[SourceAudit]) -> Table:
     )
 
 
-def _leaks(leaks: Sequence[tuple[str, Sequence[Leaks]]]) -> Iterator[Block]:
+def _leaks(leaks: Sequence[tuple[str, Sequence[Leaks]]], findings: Sequence[Finding]) -> Iterator[Block]:
     rows = [(name, each) for name, some in leaks for each in some]
+    tones = {(each.source, each.evaluation, each.name): TONES[each.severity] for each in findings}
+
+    def count(value: int, name: str, leak: Leaks, finding: str) -> Cell:
+        return number_cell(value, form=",", tone=tones.get((name, leak.evaluation, finding), "plain"))
+
     yield Table(
         columns=[
             "source",
@@ -130,22 +142,23 @@ def _leaks(leaks: Sequence[tuple[str, Sequence[Leaks]]]) -> Iterator[Block]:
             "texts there",
             "text stands here",
             "text nearly",
-            "rows here with such a text",
+            "rows here",
         ],
         rows=[
             [
                 text_cell(name),
                 text_cell(each.evaluation),
                 number_cell(each.rows, form=","),
-                _count(each.prompts_exact),
+                count(each.prompts_exact, name, each, "leaked_prompts"),
                 number_cell(each.prompts_near, form=","),
                 number_cell(sum(each.texts.values()), form=","),
-                _count(each.texts_exact),
-                _count(each.texts_near),
+                count(each.texts_exact, name, each, "leaked_texts"),
+                count(each.texts_near, name, each, "near_leaked_texts"),
                 number_cell(each.tainted_rows, form=","),
             ]
             for name, each in rows
         ],
+        note="Rows there: of the evaluation. Rows here: of the source, with a text of the evaluation, exactly or nearly.",
     )
     by_label = [(name, each, leak) for name, each in rows for leak in each.by_label]
     if by_label:
@@ -166,10 +179,6 @@ def _leaks(leaks: Sequence[tuple[str, Sequence[Leaks]]]) -> Iterator[Block]:
             ],
             note="What the evaluation calls a text, and what the rows here call it; without labels it is an example.",
         )
-
-
-def _count(value: int) -> Cell:
-    return number_cell(value, form=",", tone="bad" if value else "good")
 
 
 def _repeats(audits: Sequence[SourceAudit]) -> Table:
