@@ -1,6 +1,7 @@
 """`zhufu from-agents`: pairs from the agents, a reward model from the pairs, a policy from the reward model.
 
-The stages are the commands that one would type, each in a process of its own, with its folder under the output:
+The stages are the commands that one would type, each in a process of its own (`trainer.steps`), with its folder under
+the output:
 
     pairs.jsonl       zhufu sample     the agents' preference pairs, through the queue
     reward-model/     zhufu train rm   what they teach
@@ -14,28 +15,20 @@ end.
 from __future__ import annotations
 
 import dataclasses
-import json
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from shared.errors import ZhufuError
-from trainer.checkpoints import starter_reward_model
 from trainer.sampling.command import CEILING_REACHED
-from trainer.stack import Stack, choose_llm
-from trainer.stack.services import AGENTS, REWARD_MODEL, project_environment
+from trainer.stack import choose_llm
+from trainer.stack.services import AGENTS, JUDGE, REWARD_MODEL
+from trainer.steps.runner import run_steps
+from trainer.steps.serving import Serving
+from trainer.steps.step import Mark, ServedUrl, Step, training
 
 LEAST_PAIRS = 2
-INTERRUPTED = 130
-
-
-class StageFailed(ZhufuError):
-    """A stage ended without its result; what it said stands above. The same command goes on with it."""
-
-    code = "stage_failed"
 
 
 class TooFewPairs(ZhufuError):
@@ -63,70 +56,69 @@ class FromAgentsJob:
     train_grpo: Sequence[str] = ()
     policy: str | None = None
 
+    @property
+    def pairs(self) -> Path:
+        """Where the agents' pairs go."""
+        return self.output / "pairs.jsonl"
+
 
 def run_from_agents(job: FromAgentsJob, console: Console) -> None:
     """Run what is not done yet.
 
     Raises:
-        StageFailed: A stage failed.
         TooFewPairs: There is nothing to learn from.
-        shared.errors.ZhufuError: The stack could not be started, or died.
+        shared.errors.ZhufuError: A stage failed (`trainer.steps.errors`), or the stack could not be started, or died.
     """
-    pairs = job.output / "pairs.jsonl"
-    reward_model, warm_up, policy = (job.output / name for name in ("reward-model", "warm-up", "policy"))
-    job.output.mkdir(parents=True, exist_ok=True)
-
-    if not _sampled(pairs):
-        console.rule("1  The agents write, weigh and choose")
-        llm = choose_llm()
-        with Stack(
-            reward_checkpoint=str(starter_reward_model()), base_port=job.base_port, llm=llm, console=console
-        ) as stack:
-            resume = ["--resume"] if pairs.with_suffix(".journal").exists() else []
-            _run(
-                *("sample", "--url", stack.queue_url(AGENTS), "--output", str(pairs), *resume, *job.sample),
-                stage="sampling",
-                fine=(0, CEILING_REACHED),  # what the tokens sufficed for is gone on with
-            )
-    found = sum(1 for _ in pairs.open(encoding="utf-8")) if pairs.is_file() else 0
-    if found < LEAST_PAIRS:
-        raise TooFewPairs(f"{found} preference pairs in {pairs}; {pairs.with_suffix('.summary.json')} says why")
-
-    console.rule(f"2  A reward model from {found} preference pairs")
-    _train("rm", reward_model, "--data", str(pairs), *job.train_rm)
-    if job.policy is None:
-        console.rule("3  A small policy to begin with")
-        _train("sft", warm_up, *job.train_sft)
-    console.rule("4  The policy climbs that reward model, served, through the queue")
-    with Stack(
-        reward_checkpoint=str(reward_model / "model"), base_port=job.base_port, llm=None, console=console
-    ) as stack:
-        reward = f"{REWARD_MODEL}={stack.queue_url(REWARD_MODEL)}"
-        model = job.policy or str(warm_up / "model")
-        _train("grpo", policy, "--model", model, "--reward", reward, *job.train_grpo)
-    for what, path in (("pairs", pairs), ("reward model", reward_model / "model"), ("policy", policy / "model")):
+    steps = [sampling(job), *trainings(job)]
+    run_steps(steps, job.output, console, base_port=job.base_port, logged=False)
+    reward_model, policy = (job.output / name / "model" for name in ("reward-model", "policy"))
+    for what, path in (("pairs", job.pairs), ("reward model", reward_model), ("policy", policy)):
         console.print(f"{what}: {path}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _sampled(pairs: Path) -> bool:
-    """Whether the sampling is done with every prompt."""
-    summary = pairs.with_suffix(".summary.json")
-    return summary.is_file() and bool(json.loads(summary.read_text(encoding="utf-8"))["complete"])
+def sampling(job: FromAgentsJob) -> Step:
+    """The agents' stage. What the tokens sufficed for is gone on with."""
+    url = ServedUrl(service=AGENTS, queued=True)
+    return Step(
+        name="sample",
+        title="The agents write, weigh and choose",
+        arguments=("sample", "--url", url, "--output", str(job.pairs), *job.sample),
+        done=Mark(path=_summary(job.pairs), key="complete"),
+        makes=(job.pairs,),
+        resume_if=job.pairs.with_suffix(".journal"),
+        fine=(0, CEILING_REACHED),
+        serving=Serving(rewards=(JUDGE, REWARD_MODEL, AGENTS), llm=choose_llm()),
+        check=lambda: check_pairs(job.pairs),
+    )
 
 
-def _train(kind: str, output: Path, *arguments: str) -> None:
-    """Train unless that is done; go on with what was begun."""
-    if (output / "report.html").is_file():  # the last thing that a training writes
-        return
-    resume = ["--resume"] if (output / "run.json").is_file() else []
-    _run("train", kind, "--output", str(output), *resume, *arguments, stage=f"train {kind}")
+def check_pairs(pairs: Path) -> None:
+    """Raise `TooFewPairs` where there is nothing to learn from."""
+    found = sum(1 for _ in pairs.open(encoding="utf-8"))
+    if found < LEAST_PAIRS:
+        raise TooFewPairs(f"{found} preference pairs in {pairs}; {_summary(pairs)} says why")
 
 
-def _run(*arguments: str, stage: str, fine: Sequence[int] = (0,)) -> None:
-    """A command of ours at this terminal."""
-    command = [sys.executable, "-P", "-m", "trainer.cli", *arguments]
-    status = subprocess.run(command, env=project_environment(), check=False).returncode  # noqa: S603 - our own module
-    if status == INTERRUPTED:
-        raise KeyboardInterrupt
-    if status not in fine:
-        raise StageFailed(f"{stage} ended with status {status}; the same command goes on with it")
+def trainings(job: FromAgentsJob) -> Iterator[Step]:
+    """What is trained on the pairs."""
+    reward_model, warm_up = job.output / "reward-model", job.output / "warm-up"
+    pairs = ("--data", str(job.pairs))
+    yield training("rm", reward_model, (*pairs, *job.train_rm), "A reward model from these pairs", reads=[job.pairs])
+    if job.policy is None:
+        yield training("sft", warm_up, tuple(job.train_sft), "A small policy to begin with")
+    yield training(
+        "grpo",
+        job.output / "policy",
+        (
+            *("--model", job.policy or str(warm_up / "model")),
+            *("--reward", ServedUrl(service=REWARD_MODEL, queued=True, before=f"{REWARD_MODEL}=")),
+            *job.train_grpo,
+        ),
+        "The policy climbs that reward model, served, through the queue",
+        reads=[] if job.policy else [warm_up / "model"],
+        serving=Serving(rewards=(REWARD_MODEL,), reward_checkpoint=reward_model / "model"),
+    )
+
+
+def _summary(pairs: Path) -> Path:
+    return pairs.with_suffix(".summary.json")

@@ -36,7 +36,8 @@ def run(parent: int, grace_seconds: float, command: Sequence[str]) -> int:
 
     for number in PASSED_ON:
         signal.signal(number, pass_on)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the command is our caller's own
+    # What was passed on to the leash, such as a lock, is meant for the command.
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)  # noqa: S603 - our caller's own
     if asked is not None:
         child.send_signal(asked)
     while os.getppid() == parent:

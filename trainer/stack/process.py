@@ -27,14 +27,31 @@ class ManagedProcess:
     """
 
     def __init__(
-        self, name: str, ready_url: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        ready_url: str,
+        command: Sequence[str],
+        log: Path | None,
+        environment: Mapping[str, str],
+        *,
+        keeps_open: Sequence[int] = (),
     ) -> None:
-        """Nothing is started yet; ``ready_url`` is what `trainer.stack.readiness` asks: a Redis, or a page with 200."""
+        """Nothing is started yet.
+
+        Args:
+            name: For people.
+            ready_url: What `trainer.stack.readiness` asks: a Redis, or a page with 200.
+            command: What is run.
+            log: What it prints is appended to this; None: it prints where this process does.
+            environment: Of the process.
+            keeps_open: Descriptors that it inherits, such as a lock that is to last as long as it does.
+        """
         self.name = name
         self.ready_url = ready_url
         self.log = log
         self._command = list(command)
         self._environment = dict(environment)
+        self._keeps_open = tuple(keeps_open)
         self._process: subprocess.Popen[bytes] | None = None
         self._group: int | None = None
         self._log_start = 0
@@ -43,8 +60,8 @@ class ManagedProcess:
         """Start it; nothing is waited for. What it prints is appended to its log."""
         if self.running:
             raise RuntimeError(f"{self.name} is running already")
-        with self.log.open("ab") as output:
-            self._log_start = output.tell()
+        with contextlib.nullcontext() if self.log is None else self.log.open("ab") as output:
+            self._log_start = 0 if output is None else output.tell()
             self._process = subprocess.Popen(  # noqa: S603 - our own commands
                 [
                     *(sys.executable, "-I", "-S", leash.__file__),
@@ -54,8 +71,9 @@ class ManagedProcess:
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=None if output is None else subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self._keeps_open,
             )
         self._group = self._process.pid
 
@@ -64,14 +82,21 @@ class ManagedProcess:
         """Whether it was started and has not ended."""
         return not self.wait(0)
 
-    def ending(self) -> str:
-        """How it ended and what it said last, for people: ``status 1; the end of …/redis.log: …``."""
+    @property
+    def status(self) -> int:
+        """The exit status as a shell would give it, of a process that has ended."""
         if self._process is None or self._process.returncode is None:
             raise RuntimeError(f"{self.name} has not ended")
-        return f"{describe(leash.as_exit_status(self._process.returncode))}; {self.end_of_log()}"
+        return leash.as_exit_status(self._process.returncode)
+
+    def ending(self) -> str:
+        """How it ended and what it said last, for people: ``status 1; the end of …/redis.log: …``."""
+        return f"{describe(self.status)}; {self.end_of_log()}"
 
     def end_of_log(self) -> str:
         """The last lines that it printed since its last start, under the path of its log."""
+        if self.log is None:
+            return "what it said stands above"
         return f"the end of {self.log}:\n{last_lines(self.log, self._log_start)}"
 
     def terminate(self) -> None:
