@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
+
+from trainer.evaluation.intervals import Interval
+from trainer.report.document import NOTHING
 
 
 def text_table(*columns: str, title: str) -> Table:
@@ -11,3 +15,10 @@ def text_table(*columns: str, title: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def interval_text(interval: Interval | None, form: str = ".3f") -> str:
+    """A mean with its interval, as a cell."""
+    if interval is None:
+        return NOTHING
+    return escape(f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]")

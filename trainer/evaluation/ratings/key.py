@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,16 +35,12 @@ class KeyItem(BaseModel):
 
 
 class Key(BaseModel):
-    """All that is needed to read ratings again.
-
-    ``samples`` is the folder of the evaluation, ``texts_sha256`` of its texts at the time.
-    """
+    """All that is needed to read ratings again; ``samples`` is the folder of the evaluation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: int = 1
     samples: str
-    texts_sha256: str
     seed: int
     sheets: dict[str, list[str]]
     items: dict[str, KeyItem]
@@ -56,11 +51,10 @@ class Key(BaseModel):
         return sorted({origin.model for item in self.items.values() for origin in item.origins})
 
 
-def write_key(path: Path, drawn: Drawn, *, samples: Path, texts: Path, seed: int) -> None:
+def write_key(path: Path, drawn: Drawn, *, samples: Path, seed: int) -> None:
     """Write the key of what was drawn from the texts of an evaluation."""
     key = Key(
         samples=str(samples.resolve()),
-        texts_sha256=sha256_of(texts),
         seed=seed,
         sheets={rater: list(ids) for rater, ids in drawn.sheets.items()},
         items=dict(_items(drawn.items)),
@@ -81,11 +75,6 @@ def read_key(path: Path) -> Key:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise InvalidData(path, f"is no key of sheets: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-
-def sha256_of(path: Path) -> str:
-    """Of the bytes of a file, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _items(items: Sequence[Item]) -> list[tuple[str, KeyItem]]:

@@ -1,0 +1,307 @@
+"""The figures of policies as the sections of a report."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from trainer.evaluation.intervals import Interval
+from trainer.evaluation.policies.comparison import Difference
+from trainer.evaluation.policies.copying import GRAM
+from trainer.evaluation.policies.notices import MANY
+from trainer.evaluation.policies.result import FAILED_NOTICE, PolicyResult
+from trainer.evaluation.policies.text_figures import COPIED_SHARE
+from trainer.report.charts import grouped_histograms, interval_bars, points
+from trainer.report.document import (
+    NOTHING,
+    Block,
+    Cell,
+    Paragraph,
+    Plot,
+    Section,
+    Table,
+    Tone,
+    interval_cell,
+    number_cell,
+    text_cell,
+)
+
+PERCENT = ".1%"
+SIGNIFICANT = 0.05
+POINTS = 300
+"""Dots of each policy in a plot: more are neither seen nor loaded quickly."""
+
+
+def sections(result: PolicyResult) -> list[Section]:
+    """All of them, in the order in which they are read."""
+    return [
+        _excellence(result),
+        _rewards(result),
+        _texts(result),
+        *_comparisons(result),
+        *_failures(result),
+        *_reading(result),
+    ]
+
+
+def _excellence(result: PolicyResult) -> Section:
+    telling = [each for each in result.judged if each.excellence is not None]
+    blocks: list[Block] = []
+    if telling:
+        columns = ["policy"]
+        for each in telling:
+            columns += [each.reward, *(f"{each.reward}, {name}" for name in result.slices)]
+        rows = [
+            [
+                text_cell(one.model),
+                *(
+                    interval_cell(value, form=PERCENT)
+                    for each in telling
+                    for value in (
+                        result.rewards[each.reward][one.model].excellence,
+                        *(result.rewards[each.reward][one.model].excellence_of[name] for name in result.slices),
+                    )
+                ),
+            ]
+            for one in result.written
+        ]
+        rules = "; ".join(f"{each.reward}: {each.excellence}" for each in telling)
+        blocks.append(Table(columns=columns, rows=rows, note=f"Share of excellent texts. {rules}.{_sliced(result)}"))
+        blocks += [
+            Plot(
+                title=f"Excellent texts under {each.reward}",
+                svg=interval_bars(
+                    {one.model: result.rewards[each.reward][one.model].excellence for one in result.written},
+                    f"Excellent texts under {each.reward}",
+                    "share",
+                ),
+            )
+            for each in telling
+        ]
+    else:
+        blocks.append(Paragraph(text="No reward tells when a text is excellent."))
+    return Section(title="Excellent texts", blocks=blocks)
+
+
+def _sliced(result: PolicyResult) -> str:
+    if not result.slices:
+        return ""
+    return " Prompts: " + ", ".join(f"{len(prompts):,} {name}" for name, prompts in result.slices.items()) + "."
+
+
+def _rewards(result: PolicyResult) -> Section:
+    rows = []
+    for each in result.judged:
+        for one in result.written:
+            figures = result.rewards[each.reward][one.model]
+            failed = figures.samples - figures.scored
+            rows.append(
+                [
+                    text_cell(each.reward),
+                    text_cell(one.model),
+                    interval_cell(figures.mean),
+                    interval_cell(figures.at_equal_length),
+                    *(interval_cell(figures.mean_of[name]) for name in result.slices),
+                    number_cell(figures.scored, form=",.0f"),
+                    number_cell(failed, form=",.0f", tone=_failed_tone(figures.failed_share)),
+                ]
+            )
+    table = Table(
+        columns=["reward", "policy", "mean", "mean at equal length", *result.slices, "scored", "not scored"],
+        rows=rows,
+        note="At equal length: how the reward goes with length is fitted among texts of the same policy, and each mean "
+        "is moved to where it would be if all policies wrote texts of the same lengths.",
+    )
+    return Section(title="Rewards", blocks=[table, *_reward_plots(result)])
+
+
+def _reward_plots(result: PolicyResult) -> Iterator[Plot]:
+    for each in result.judged:
+        dots = {}
+        for one in result.written:
+            pairs = [pair for some in each.lengths_and_rewards(one).values() for pair in some]
+            if pairs:
+                drawn = random.Random(0).sample(pairs, min(POINTS, len(pairs)))
+                dots[one.model] = ([length for length, _ in drawn], [reward for _, reward in drawn])
+        if dots:
+            title = f"Length and {each.reward}"
+            yield Plot(title=title, svg=points(dots, title, "characters", each.reward))
+
+
+def _texts(result: PolicyResult) -> Section:
+    lengths = {one.model: [float(len(sample.completion)) for sample in one.samples] for one in result.written}
+    title = "Characters of a text"
+    blocks: list[Block] = [
+        _length_table(result),
+        Plot(title=title, svg=grouped_histograms(lengths, title, "characters")),
+        _variety_table(result),
+    ]
+    if result.training_texts is not None:
+        blocks.append(_copying_table(result, result.training_texts))
+    return Section(title="Texts", blocks=blocks)
+
+
+def _length_table(result: PolicyResult) -> Table:
+    columns = ["policy", "prompts", "samples", "characters", "10 %", "50 %", "90 %", "ran into the limit", "blank"]
+    rows = [
+        [
+            text_cell(model),
+            number_cell(texts.prompts, form=",.0f"),
+            number_cell(texts.samples, form=",.0f"),
+            interval_cell(texts.characters, form=".1f"),
+            *(number_cell(value, form=".0f") for value in texts.deciles),
+            _share_cell(texts.truncated),
+            number_cell(texts.blank, form=",.0f", tone="warn" if texts.blank else "plain"),
+        ]
+        for model, texts in result.texts.items()
+    ]
+    return Table(title="Length", columns=columns, rows=rows, note="10 %, 50 %, 90 %: what so many texts do not pass.")
+
+
+def _variety_table(result: PolicyResult) -> Table:
+    columns = [
+        "policy",
+        "distinct-1",
+        "distinct-2",
+        "self-BLEU for a prompt",
+        "self-BLEU across prompts",
+        "repeats for a prompt",
+        "repeats across prompts",
+    ]
+    rows = [
+        [
+            text_cell(model),
+            *map(number_cell, texts.distinct),
+            interval_cell(texts.alike_for_a_prompt),
+            interval_cell(texts.alike_across_prompts),
+            _share_cell(texts.repeated_for_a_prompt),
+            _share_cell(texts.repeated_across_prompts),
+        ]
+        for model, texts in result.texts.items()
+    ]
+    amount = next(iter(result.texts.values())).distinct_characters
+    note = (
+        "Distinct-n: different characters, and pairs of them, as a share of all, in "
+        f"{amount:,} characters of each policy. Self-BLEU: BLEU-4 of characters of a text against the others, 1 where "
+        "all are the same; across prompts, of one text a prompt. Repeats: texts that say what an earlier one for the "
+        "prompt, or one for another prompt, says."
+    )
+    return Table(title="Variety", columns=columns, rows=rows, note=note)
+
+
+def _copying_table(result: PolicyResult, training_texts: int) -> Table:
+    rows = [
+        [
+            text_cell(model),
+            *map(_share_cell, (copying.any, copying.whole, copying.long_stretch, copying.many_runs)),
+        ]
+        for model, texts in result.texts.items()
+        if (copying := texts.copying) is not None
+    ]
+    note = (
+        f"Texts that are one of {training_texts:,} training texts, or of which {COPIED_SHARE:.0%} or more stands in "
+        f"one stretch of one of them, or in runs of {GRAM} characters of any."
+    )
+    columns = ["policy", "copied", "whole", "in one stretch", "in short runs"]
+    return Table(title="Copying", columns=columns, rows=rows, note=note)
+
+
+def _share_cell(share: Interval | None) -> Cell:
+    """A share of texts that had better be none."""
+    return interval_cell(share, form=PERCENT, tone="warn" if share is not None and share.mean > MANY else "plain")
+
+
+def _comparisons(result: PolicyResult) -> Iterator[Section]:
+    if not result.comparisons:
+        return
+    columns = [
+        "reward",
+        "policies",
+        "prompts",
+        "excellent",
+        "p of that",
+        "mean reward",
+        "p of that",
+        "at equal length",
+        "among pairs of equal length",
+        "characters",
+        "by length",
+    ]
+    rows = [
+        [
+            text_cell(each.reward),
+            text_cell(f"{each.other} − {each.one}"),
+            number_cell(None if each.mean is None else each.mean.prompts, form=",.0f"),
+            *_difference_cells(each.excellence, PERCENT),
+            *_difference_cells(each.mean, ".3f"),
+            interval_cell(each.at_equal_length, tone=_tone(each.at_equal_length)),
+            interval_cell(
+                each.matched.difference,
+                tone=_tone(each.matched.difference),
+                note=f"{each.matched.prompts:,} prompts have such pairs",
+            ),
+            interval_cell(each.characters, form=".1f"),
+            number_cell(each.by_length, form=".0%", tone="warn" if each.rises_mostly_by_length else "plain"),
+        ]
+        for each in result.comparisons
+    ]
+    note = (
+        "The first named minus the second, on the prompts that both wrote for. p: by flipping signs of differences, "
+        "corrected for all pairs and rewards of its column (Holm). By length: the share of the difference in mean "
+        "reward that is gone at equal length."
+    )
+    yield Section(title="Differences", blocks=[Table(columns=columns, rows=rows, note=note)])
+
+
+def _difference_cells(difference: Difference | None, form: str) -> list[Cell]:
+    if difference is None:
+        return [interval_cell(None), number_cell(None)]
+    sure = difference.holm < SIGNIFICANT
+    return [
+        interval_cell(difference.interval, form=form, tone=_tone(difference.interval) if sure else "plain"),
+        number_cell(difference.holm, form=".4f", note=f"{difference.p:.4f} before the correction"),
+    ]
+
+
+def _tone(interval: Interval | None) -> Tone:
+    if interval is None or not interval.excludes_zero:
+        return "plain"
+    return "good" if interval.mean > 0 else "bad"
+
+
+def _failed_tone(share: float) -> Tone:
+    return "bad" if share > FAILED_NOTICE else "warn" if share > 0 else "plain"
+
+
+def _failures(result: PolicyResult) -> Iterator[Section]:
+    rows = [
+        [text_cell(reward), text_cell(model), text_cell(code), number_cell(count, form=",.0f")]
+        for reward, by_model in result.rewards.items()
+        for model, figures in by_model.items()
+        for code, count in figures.failures.items()
+    ]
+    if rows:
+        table = Table(
+            columns=["reward", "policy", "code", "samples"],
+            rows=rows,
+            note="Samples without a reward are in no figure above: a failure is not a zero.",
+        )
+        yield Section(title="Not scored", blocks=[table])
+
+
+def _reading(result: PolicyResult) -> Iterator[Section]:
+    rewards = [each.reward for each in result.judged]
+    for each in result.reading:
+        rows = [
+            [
+                text_cell(read.model),
+                text_cell(read.sample.prompt),
+                text_cell(read.sample.completion if not read.sample.blank else NOTHING),
+                text_cell(read.why),
+                *(number_cell(read.rewards[reward]) for reward in rewards),
+                number_cell(len(read.sample.completion), form=",.0f"),
+            ]
+            for read in each.samples
+        ]
+        columns: Sequence[str] = ["policy", "prompt", "text", "why", *rewards, "characters"]
+        yield Section(title=f"To read: {each.title}", blocks=[Table(columns=columns, rows=rows)], folded=True)
