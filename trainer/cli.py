@@ -23,6 +23,7 @@ from trainer.data.audit.command import audit_command
 from trainer.data.split.command import split_command
 from trainer.evaluation.policies.command import policy_command
 from trainer.evaluation.probes.command import probes_command
+from trainer.evaluation.rewards.command import rewards_command
 from trainer.evaluation.ratings.command import agreement_command, sheets_command
 from trainer.judge_optimizer.command import optimize_judge_command
 from trainer.sampling.command import sample_command
@@ -42,6 +43,7 @@ app.command("sample")(sample_command)
 data_app.command("audit")(audit_command)
 data_app.command("split")(split_command)
 evaluate_app.command("probes")(probes_command)
+evaluate_app.command("rewards")(rewards_command)
 evaluate_app.command("policy")(policy_command)
 evaluate_app.command("sheets")(sheets_command)
 evaluate_app.command("agreement")(agreement_command)

@@ -45,9 +45,7 @@ class Finding:
 
 def findings_of(evaluation: Evaluation) -> list[Finding]:
     """Of every reward; one that has nothing bad to be told of it is told to hold."""
-    found: list[Finding] = []
-    for column in evaluation.left_out:
-        found.append(_left_out(column.name, evaluation.outcomes[column.name]))
+    found = [_left_out(column.name, evaluation.outcomes[column.name]) for column in evaluation.left_out]
     for column in evaluation.rewards:
         of_reward = [*_at_equal_length(evaluation, column), *_not_scored(evaluation, column)]
         if not any(finding.tone == "bad" for finding in of_reward):
@@ -107,9 +105,8 @@ def _no_better(evaluation: Evaluation, name: str, baseline: str, measures: tuple
             ours, theirs = evaluation.figure(name, measure), evaluation.figure(baseline, measure)
             assert ours is not None  # they were compared
             assert theirs is not None
-            yield (
-                f"{WORDS[measure]} {ours.mean:.3f} against {theirs.mean:.3f}, difference {_signed(comparison.difference)}"
-            )
+            difference = _signed(comparison.difference)
+            yield f"{WORDS[measure]} {ours.mean:.3f} against {theirs.mean:.3f}, difference {difference}"
 
 
 def _not_scored(evaluation: Evaluation, column: Column) -> Iterator[Finding]:
