@@ -23,8 +23,8 @@ from trainer.data.audit.command import audit_command
 from trainer.data.split.command import split_command
 from trainer.evaluation.policies.command import policy_command
 from trainer.evaluation.probes.command import probes_command
-from trainer.evaluation.rewards.command import rewards_command
 from trainer.evaluation.ratings.command import agreement_command, sheets_command
+from trainer.evaluation.rewards.command import rewards_command
 from trainer.judge_optimizer.command import optimize_judge_command
 from trainer.sampling.command import sample_command
 
