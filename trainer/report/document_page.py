@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -15,7 +16,19 @@ import jinja2
 from markupsafe import Markup
 
 from trainer.report.columns import columns, sort_value
-from trainer.report.document import SIGNS, WORST_FIRST, Block, Document, Notice, Plot, Section, Table, Tone, worst_first
+from trainer.report.document import (
+    SIGNS,
+    WORST_FIRST,
+    Block,
+    Cell,
+    Document,
+    Notice,
+    Plot,
+    Section,
+    Table,
+    Tone,
+    worst_first,
+)
 from trainer.report.document_markdown import markdown, settings_text
 from trainer.report.text import clean
 from trainer.run_folder import write_whole
@@ -26,6 +39,10 @@ PAGE: Final = "report.html"
 MARKDOWN: Final = "report.md"
 LONG_CHARACTERS: Final = 24
 """A longer text gets a column that is wide enough to read it."""
+BROAD_POINTS: Final = 400
+_WIDTH = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)pt"')
+SHORT_CHARACTERS: Final = 16
+"""A shorter one stays in one line."""
 
 
 def write_document(document: Document, folder: Path) -> Path:
@@ -63,8 +80,9 @@ def _template() -> jinja2.Template:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalized
     )
     environment.globals |= {
+        "broad": _broad,
         "columns": columns,
-        "long": LONG_CHARACTERS,
+        "length_class": _length_class,
         "picture": _picture,
         "runs": _runs,
         "signs": SIGNS,
@@ -83,9 +101,21 @@ def _finalized(value: Any) -> Any:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _length_class(cell: Cell) -> str:
+    if len(cell.text) > LONG_CHARACTERS:
+        return "long"
+    return "short" if len(cell.text) < SHORT_CHARACTERS and "\n" not in cell.text else ""
+
+
 def _picture(plot: Plot) -> str:
     """An address of the picture's own: nothing in it can run or load anything, and its ids are its own."""
     return "data:image/svg+xml;base64," + base64.b64encode(plot.svg.encode()).decode()
+
+
+def _broad(plot: Plot) -> bool:
+    """Whether it is scrolled on a small screen, where it could not be read if it fitted."""
+    size = _WIDTH.match(plot.svg)
+    return size is not None and float(size[1]) > BROAD_POINTS
 
 
 def _runs(blocks: Iterable[Block]) -> Iterator[tuple[str, list[Block]]]:
