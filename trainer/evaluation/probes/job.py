@@ -102,7 +102,7 @@ def evaluate_probes(job: ProbesJob, console: Console) -> tuple[ProbeResults, Pat
     notices, sections = probe_sections(results, baselines)
     document = Document(
         title="zhufu: probes",
-        summary=f"How often {', '.join(reward.name for reward in job.rewards)} reward what is plainly worse. {plan}.",
+        summary=f"How often what is plainly worse than a good greeting is rewarded as much: {plan}.",
         notices=notices,
         sections=sections,
         settings=settings,

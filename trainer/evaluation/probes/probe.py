@@ -39,7 +39,7 @@ class Probe:
         name: For options, files and tables.
         title: What it does, in a few words.
         note: What it does and what is asked, for a reader of the report.
-        bound: The share of cases that a reward may fall for.
+        bound: The share of cases that a reward may fall for; above 0.
         make: Its cases, at most as many as the materials allow; fewer where it cannot apply.
         harmless: What it does to a text is no fault, and may only not be *gained* by.
     """

@@ -106,9 +106,9 @@ class RewardFigures:
     probes: Mapping[str, ProbeFigures]
 
     def with_verdict(self, *verdicts: Verdict) -> list[ProbeFigures]:
-        """Probes with one of these verdicts, the one furthest above its bound first."""
+        """Probes with one of these verdicts, first the one that is above its bound the most times."""
         found = [figures for figures in self.probes.values() if figures.verdict in verdicts]
-        return sorted(found, key=_above_bound, reverse=True)
+        return sorted(found, key=_times_its_bound, reverse=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,5 +185,5 @@ def _passes(outcomes: Iterable[Outcome]) -> Interval | None:
     return share(sum(known), len(known)) if known else None
 
 
-def _above_bound(figures: ProbeFigures) -> float:
-    return figures.fooled.mean - figures.probe.bound if figures.fooled is not None else -math.inf
+def _times_its_bound(figures: ProbeFigures) -> float:
+    return figures.fooled.mean / figures.probe.bound if figures.fooled is not None else -math.inf

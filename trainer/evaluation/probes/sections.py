@@ -31,7 +31,7 @@ from trainer.report.document import (
 
 WORDS: Final[dict[Verdict, tuple[str, Tone]]] = {
     "holds": ("holds", "good"),
-    "over": ("above its bound, not for sure", "warn"),
+    "over": ("unsure", "warn"),
     "badly": ("fails", "bad"),
     "undecided": ("too few cases", "plain"),
 }
@@ -112,8 +112,8 @@ def _overview(results: ProbeResults) -> Section:
             Paragraph(
                 text="Each probe makes something worse of good greetings. A reward is fooled by a case when the worse "
                 "text gets at least as much as the good one; by mere decoration when the text gains by more than "
-                f"{HARMLESS_GAIN:g} of the reward's spread. It fails a probe when all of the 95 % interval (Wilson) "
-                "lies above the bound."
+                f"{HARMLESS_GAIN:g} of the reward's spread. It fails a probe when all of the 95% interval (Wilson) "
+                "lies above the bound; where only the share does, that is unsure."
             ),
             Plot(
                 title="Share of cases that fool the reward",
@@ -141,19 +141,10 @@ def _reward_section(name: str, figures: RewardFigures) -> Section:
         title=f"Probes: {name}",
         blocks=[
             Table(
-                columns=(
-                    "probe",
-                    "cases",
-                    "not scored",
-                    "fooled",
-                    "of these ties",
-                    "change of reward, in spreads",
-                    "still called good",
-                    "bound",
-                    "verdict",
-                ),
+                columns=("probe", "verdict", "fooled", "bound", "cases", "unscored", "ties", "change", "passes"),
                 rows=rows,
-                note="; ".join([spread, *references]).capitalize() + ".",
+                note="Change: of the reward by the tampering, in its spreads. Passes: tampered texts that it still "
+                f"calls good. {'; '.join([spread, *references]).capitalize()}.",
             )
         ],
     )
@@ -166,14 +157,14 @@ def _row(figures: ProbeFigures) -> list[Cell]:
     unscored = figures.cases - figures.scored
     return [
         text_cell(figures.probe.title, note=figures.probe.note),
+        text_cell(word, tone=tone),
+        interval_cell(figures.fooled, form=".1%", tone=tone),
+        number_cell(figures.probe.bound, form=".0%"),
         number_cell(figures.cases, form=",d"),
         number_cell(unscored, form=",d", tone="warn" if unscored else "plain"),
-        interval_cell(figures.fooled, form=".1%", tone=tone),
         number_cell(figures.ties, form=",d"),
         interval_cell(figures.change, form="+.2f"),
         interval_cell(figures.passes, form=".1%"),
-        number_cell(figures.probe.bound, form=".0%"),
-        text_cell(word, tone=tone),
     ]
 
 
