@@ -103,6 +103,7 @@ def evaluate_rewards(job: RewardsJob, console: Console) -> tuple[Evaluation, lis
     """
     material = load_material(job.sources, seed=job.seed)
     requests_from, frequencies = _frequencies(job, material)
+    infos = asyncio.run(describe(job.rewards, timeout_seconds=job.timeout_seconds, api_key=job.api_key))
     settings = job.settings(material)
     open_run_folder(
         job.output,
@@ -111,7 +112,6 @@ def evaluate_rewards(job: RewardsJob, console: Console) -> tuple[Evaluation, lis
         resume=job.resume,
         versions_of=("zhufu", "numpy", "scikit-learn", "scipy"),
     )
-    infos = asyncio.run(describe(job.rewards, timeout_seconds=job.timeout_seconds, api_key=job.api_key))
     answers = _ask(job, job.rewards, material.texts, console, "score")
     thresholds = _ask_validation(job, answers, material, console)
     extra = _probe(job, material, console) if job.probes else Probed()
@@ -136,8 +136,8 @@ def evaluate_rewards(job: RewardsJob, console: Console) -> tuple[Evaluation, lis
         often=(frequencies.threshold, frequencies.requests),
     )
     findings = findings_of(evaluation)
-    document = document_of(evaluation, findings, settings=settings, notices=extra.notices, sections=extra.sections)
     write_json(job.output / RESULT, {"settings": settings, **record_of(evaluation, findings), "probes": extra.record})
+    document = document_of(evaluation, findings, settings=settings, notices=extra.notices, sections=extra.sections)
     return evaluation, findings, write_document(document, job.output)
 
 
