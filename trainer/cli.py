@@ -82,6 +82,14 @@ def train_sft_command(
         str, typer.Option("--data", help="starter:warm-up, starter, starter:train|validation|test, or a file.")
     ] = "starter:warm-up",
     eval_data: EvalDataOption = None,
+    vocabulary: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vocabulary",
+            help="Data whose characters a model from scratch shall know, too, for what it is trained on later; "
+            "repeatable.",
+        ),
+    ] = None,
     preset: PresetOption = "laptop",
     epochs: EpochsOption = None,
     learning_rate: LearningRateOption = None,
@@ -95,8 +103,10 @@ def train_sft_command(
     from trainer.data.formats import load_examples
     from trainer.presets import SFT
     from trainer.runs import Run
-    from trainer.sft import SftJob, train_sft
+    from trainer.sft import TINY, SftJob, train_sft
 
+    if vocabulary and model != TINY:
+        raise typer.BadParameter("only a model from scratch gets one", param_hint="--vocabulary")
     chosen = _override(
         SFT[_preset(preset)], epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, lora=_lora(lora_rank)
     )
@@ -109,8 +119,16 @@ def train_sft_command(
         preset=chosen,
         seed=seed,
         save_steps=save_steps,
+        tokenizer_texts=_texts(vocabulary or []),
     )
-    settings = {"model": model, "data": data, "eval_data": held_out, "seed": seed, "preset": dataclasses.asdict(chosen)}
+    settings = {
+        "model": model,
+        "data": data,
+        "eval_data": held_out,
+        "vocabulary": vocabulary or [],
+        "seed": seed,
+        "preset": dataclasses.asdict(chosen),
+    }
     _check_model(model)
     run = Run(output, command="train sft", settings=settings, resume=resume)
     figures = train_sft(job, run, console)
@@ -536,6 +554,14 @@ def _loaded(loaded: Any) -> list[Any]:
     if loaded.skipped:
         errors.print(loaded.summary(), style="yellow", markup=False, soft_wrap=True)
     return list(loaded.records)
+
+
+def _texts(sources: list[str]) -> list[str]:
+    """Every prompt and every completion of some sources."""
+    from trainer.data.entries import read_source
+
+    entries = [entry for source in sources for entry in read_source(source).entries]
+    return [text for entry in entries for text in (entry.prompt, *(each.text for each in entry.completions))]
 
 
 def _policy_samples(policy: str, prompts: list[str], seed: int) -> list[tuple[str, str]]:

@@ -129,3 +129,14 @@ def test_a_tiny_model_from_scratch_is_the_default(zhufu: Zhufu, tmp_path: Path) 
     assert record["command"] == "train sft"
     assert record["settings"]["seed"] == 3
     assert record["settings"]["preset"]["epochs"] == 1
+
+
+def test_a_model_from_scratch_knows_the_characters_of_its_vocabulary_too(zhufu: Zhufu, tmp_path: Path) -> None:
+    data, later = tmp_path / "examples.jsonl", tmp_path / "pairs.jsonl"
+    data.write_text(json.dumps({"prompt": "贺新居", "completion": "灯火可亲"}) + "\n", encoding="utf-8")
+    pair = {"prompt": "问候", "chosen": "鲲鹏", "rejected": "饕餮"}
+    later.write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    ended = zhufu("train", "sft", "--data", data, "--vocabulary", later, "--output", tmp_path / "run", "--epochs", 1)
+    assert ended.status == 0, ended.err
+    tokenizer = load_tokenizer(str(tmp_path / "run" / "model"))
+    assert tokenizer.decode(tokenizer("问候鲲鹏饕餮灯火可亲")["input_ids"]) == "问候鲲鹏饕餮灯火可亲"

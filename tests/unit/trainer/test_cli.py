@@ -316,6 +316,7 @@ def test_a_mistake_is_told_in_one_sentence_and_leaves_nothing(
     "arguments",
     [
         ["train", "sft", "--output", "{new}", "--preset", "enormous"],
+        ["train", "sft", "--output", "{new}", "--model", "m", "--vocabulary", "starter"],
         ["train", "grpo", "--output", "{new}", "--model", "m", "--reward", "j=http://x", "--group-size", "1"],
         ["train", "grpo", "--output", "{new}", "--model", "m"],
         ["score", "p", "c"],
