@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +18,12 @@ from rich.console import Console
 
 from trainer.checkpoints import starter_reward_model
 from trainer.stack import LocalLlm, Stack
-from trainer.stack.llm import PORT_OFFSET, Llm
-from trainer.stack.ports import is_free
+from trainer.stack.llm import LLM, PORT_OFFSET, Llm
+from trainer.stack.ports import HOST, is_free
 from trainer.stack.process import ORPHAN_SECONDS
+from trainer.stack.redis_server import queue_url, without_secrets
 from trainer.stack.services import AGENTS, JUDGE, ServiceSpec, all_services
+from trainer.stack.stack import REDIS_URL_VARIABLE
 
 PORTS_SECONDS = 3 * ORPHAN_SECONDS
 
@@ -133,3 +136,26 @@ class Services:
         while time.monotonic() < deadline and not all(map(is_free, serving.ports(self._base_port))):
             with self._console.status("waiting for the ports of a run that has just ended"):
                 time.sleep(0.2)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PlannedAddresses:
+    """Where a stack would serve, without one: for command lines that are only looked at.
+
+    Attributes:
+        base_port: Of the stack.
+    """
+
+    base_port: int
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Of every service by HTTP, and of the local LLM."""
+        specs = all_services("", {}, {})
+        services = {spec.name: f"http://{HOST}:{self.base_port + spec.port_offset}" for spec in specs}
+        return {**services, LLM: f"http://{HOST}:{self.base_port + PORT_OFFSET}/v1"}
+
+    def queue_url(self, reward: str) -> str:
+        """Of a reward's queue; of a Redis that is given without its secrets."""
+        given = os.environ.get(REDIS_URL_VARIABLE)
+        return queue_url(without_secrets(given) if given else f"redis://{HOST}:{self.base_port}/0", reward)
