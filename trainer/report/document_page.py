@@ -30,7 +30,7 @@ from trainer.report.document import (
     worst_first,
 )
 from trainer.report.document_markdown import markdown, settings_text
-from trainer.report.text import clean
+from trainer.report.text import clean, is_chinese
 from trainer.run_folder import write_whole
 
 __all__ = ["markdown", "write_document"]
@@ -82,6 +82,7 @@ def _template() -> jinja2.Template:
     environment.globals |= {
         "broad": _broad,
         "columns": columns,
+        "is_chinese": is_chinese,
         "length_class": _length_class,
         "picture": _picture,
         "runs": _runs,
