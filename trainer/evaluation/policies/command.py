@@ -83,35 +83,41 @@ def policy_command(
         resume=resume,
     )
     result, report = evaluate_policies(job, console, tell)
-    console.print(table(result))
+    for table in tables(result):
+        console.print(table)
     for each in result.comparisons:
         if each.rises_mostly_by_length:
             tell(f"{each.reward} rewards {each.other} more than {each.one} mostly by length; the report says how much")
     console.print(f"report: {report}", soft_wrap=True, markup=False)
 
 
-def table(result: PolicyResult) -> Table:
-    """The figures that matter most, a row for each policy and reward."""
+def tables(result: PolicyResult) -> list[Table]:
+    """The figures that matter most: of policies under rewards, and of what they wrote."""
     from trainer.report.tables import interval_text
 
-    shown = Table("policy", "reward", "excellent", "mean", "at equal length", "not scored", "characters", "self-BLEU")
+    rewards = Table("policy", "reward", "excellent", "mean reward", "at equal length", "not scored")
+    texts = Table("policy", "texts", "characters", "self-BLEU", "copied")
     for one in result.written:
-        texts = result.texts[one.model]
         for place, each in enumerate(result.judged):
             figures = result.rewards[each.reward][one.model]
-            first = place == 0
-            shown.add_row(
-                one.model if first else "",
+            rewards.add_row(
+                "" if place else one.model,
                 each.reward,
                 interval_text(figures.excellence, ".1%"),
                 interval_text(figures.mean),
                 interval_text(figures.at_equal_length),
-                f"{figures.samples - figures.scored:,} of {figures.samples:,}",
-                interval_text(texts.characters, ".1f") if first else "",
-                interval_text(texts.alike_across_prompts) if first else "",
+                f"{figures.samples - figures.scored:,}",
                 end_section=place == len(result.judged) - 1,
             )
-    return shown
+        found = result.texts[one.model]
+        texts.add_row(
+            one.model,
+            f"{found.samples:,}",
+            interval_text(found.characters, ".1f"),
+            interval_text(found.alike_across_prompts),
+            interval_text(None if found.copying is None else found.copying.any, ".1%"),
+        )
+    return [rewards, texts]
 
 
 def _generation(preset: str, samples: int, temperature: float | None, max_tokens: int | None, seed: int) -> Generation:

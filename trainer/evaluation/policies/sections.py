@@ -5,17 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from trainer.evaluation.intervals import Interval
-from trainer.evaluation.policies.comparison import Difference
-from trainer.evaluation.policies.copying import GRAM
-from trainer.evaluation.policies.notices import MANY
 from trainer.evaluation.policies.result import FAILED_NOTICE, PolicyResult
-from trainer.evaluation.policies.text_figures import COPIED_SHARE
+from trainer.evaluation.policies.tables import PERCENT, copying_table, difference_cells, length_table, variety_table
 from trainer.report.charts import grouped_histograms, interval_bars, points
 from trainer.report.document import (
     NOTHING,
     Block,
-    Cell,
     Paragraph,
     Plot,
     Section,
@@ -26,8 +21,6 @@ from trainer.report.document import (
     text_cell,
 )
 
-PERCENT = ".1%"
-SIGNIFICANT = 0.05
 POINTS = 300
 """Dots of each policy in a plot: more are neither seen nor loaded quickly."""
 
@@ -132,83 +125,13 @@ def _texts(result: PolicyResult) -> Section:
     lengths = {one.model: [float(len(sample.completion)) for sample in one.samples] for one in result.written}
     title = "Characters of a text"
     blocks: list[Block] = [
-        _length_table(result),
+        length_table(result),
         Plot(title=title, svg=grouped_histograms(lengths, title, "characters")),
-        _variety_table(result),
+        variety_table(result),
     ]
     if result.training_texts is not None:
-        blocks.append(_copying_table(result, result.training_texts))
+        blocks.append(copying_table(result, result.training_texts))
     return Section(title="Texts", blocks=blocks)
-
-
-def _length_table(result: PolicyResult) -> Table:
-    columns = ["policy", "prompts", "samples", "characters", "10 %", "50 %", "90 %", "ran into the limit", "blank"]
-    rows = [
-        [
-            text_cell(model),
-            number_cell(texts.prompts, form=",.0f"),
-            number_cell(texts.samples, form=",.0f"),
-            interval_cell(texts.characters, form=".1f"),
-            *(number_cell(value, form=".0f") for value in texts.deciles),
-            _share_cell(texts.truncated),
-            number_cell(texts.blank, form=",.0f", tone="warn" if texts.blank else "plain"),
-        ]
-        for model, texts in result.texts.items()
-    ]
-    return Table(title="Length", columns=columns, rows=rows, note="10 %, 50 %, 90 %: what so many texts do not pass.")
-
-
-def _variety_table(result: PolicyResult) -> Table:
-    columns = [
-        "policy",
-        "distinct-1",
-        "distinct-2",
-        "self-BLEU for a prompt",
-        "self-BLEU across prompts",
-        "repeats for a prompt",
-        "repeats across prompts",
-    ]
-    rows = [
-        [
-            text_cell(model),
-            *map(number_cell, texts.distinct),
-            interval_cell(texts.alike_for_a_prompt),
-            interval_cell(texts.alike_across_prompts),
-            _share_cell(texts.repeated_for_a_prompt),
-            _share_cell(texts.repeated_across_prompts),
-        ]
-        for model, texts in result.texts.items()
-    ]
-    amount = next(iter(result.texts.values())).distinct_characters
-    note = (
-        "Distinct-n: different characters, and pairs of them, as a share of all, in "
-        f"{amount:,} characters of each policy. Self-BLEU: BLEU-4 of characters of a text against the others, 1 where "
-        "all are the same; across prompts, of one text a prompt. Repeats: texts that say what an earlier one for the "
-        "prompt, or one for another prompt, says."
-    )
-    return Table(title="Variety", columns=columns, rows=rows, note=note)
-
-
-def _copying_table(result: PolicyResult, training_texts: int) -> Table:
-    rows = [
-        [
-            text_cell(model),
-            *map(_share_cell, (copying.any, copying.whole, copying.long_stretch, copying.many_runs)),
-        ]
-        for model, texts in result.texts.items()
-        if (copying := texts.copying) is not None
-    ]
-    note = (
-        f"Texts that are one of {training_texts:,} training texts, or of which {COPIED_SHARE:.0%} or more stands in "
-        f"one stretch of one of them, or in runs of {GRAM} characters of any."
-    )
-    columns = ["policy", "copied", "whole", "in one stretch", "in short runs"]
-    return Table(title="Copying", columns=columns, rows=rows, note=note)
-
-
-def _share_cell(share: Interval | None) -> Cell:
-    """A share of texts that had better be none."""
-    return interval_cell(share, form=PERCENT, tone="warn" if share is not None and share.mean > MANY else "plain")
 
 
 def _comparisons(result: PolicyResult) -> Iterator[Section]:
@@ -232,12 +155,11 @@ def _comparisons(result: PolicyResult) -> Iterator[Section]:
             text_cell(each.reward),
             text_cell(f"{each.other} − {each.one}"),
             number_cell(None if each.mean is None else each.mean.prompts, form=",.0f"),
-            *_difference_cells(each.excellence, PERCENT),
-            *_difference_cells(each.mean, ".3f"),
-            interval_cell(each.at_equal_length, tone=_tone(each.at_equal_length)),
+            *difference_cells(each.excellence, PERCENT),
+            *difference_cells(each.mean, ".3f"),
+            interval_cell(each.at_equal_length),
             interval_cell(
                 each.matched.difference,
-                tone=_tone(each.matched.difference),
                 note=f"{each.matched.prompts:,} prompts have such pairs",
             ),
             interval_cell(each.characters, form=".1f"),
@@ -251,22 +173,6 @@ def _comparisons(result: PolicyResult) -> Iterator[Section]:
         "reward that is gone at equal length."
     )
     yield Section(title="Differences", blocks=[Table(columns=columns, rows=rows, note=note)])
-
-
-def _difference_cells(difference: Difference | None, form: str) -> list[Cell]:
-    if difference is None:
-        return [interval_cell(None), number_cell(None)]
-    sure = difference.holm < SIGNIFICANT
-    return [
-        interval_cell(difference.interval, form=form, tone=_tone(difference.interval) if sure else "plain"),
-        number_cell(difference.holm, form=".4f", note=f"{difference.p:.4f} before the correction"),
-    ]
-
-
-def _tone(interval: Interval | None) -> Tone:
-    if interval is None or not interval.excludes_zero:
-        return "plain"
-    return "good" if interval.mean > 0 else "bad"
 
 
 def _failed_tone(share: float) -> Tone:

@@ -114,14 +114,15 @@ def rated(sheets: Sequence[FilledSheet]) -> list[Rated]:
 
 
 def agreement(what: Rated, *, seed: int = 0) -> Agreement:
-    """How far all raters agree on one thing."""
+    """How far all raters agree on one thing. Of scores that are near each other none but ordinal and interval tell."""
     met = coincidences(what.ratings, what.categories)
+    counted = what.name != SCORE_NAME
     return Agreement(
         name=what.name,
         items=int(met.any(axis=(1, 2)).sum()),
-        exact=over_items(met, _exact, seed=seed),
-        fleiss=over_items(met, fleiss_kappa, seed=seed),
-        nominal=over_items(met, lambda table: krippendorff_alpha(table, "nominal"), seed=seed),
+        exact=over_items(met, _exact, seed=seed) if counted else None,
+        fleiss=over_items(met, fleiss_kappa, seed=seed) if counted else None,
+        nominal=over_items(met, lambda table: krippendorff_alpha(table, "nominal"), seed=seed) if counted else None,
         ordinal=over_items(met, lambda table: krippendorff_alpha(table, "ordinal"), seed=seed),
         interval=over_items(met, lambda table: krippendorff_alpha(table, "interval"), seed=seed),
     )
@@ -139,7 +140,7 @@ def pair_agreements(what: Rated, *, seed: int = 0) -> list[PairAgreement]:
                     other=what.raters[other],
                     name=what.name,
                     items=int(tables.any(axis=(1, 2)).sum()),
-                    kappa=over_items(tables, cohen_kappa, seed=seed),
+                    kappa=over_items(tables, cohen_kappa, seed=seed) if what.name != SCORE_NAME else None,
                     quadratic=over_items(tables, lambda table: cohen_kappa(table, quadratic=True), seed=seed),
                 )
             )

@@ -39,12 +39,14 @@ class Drawn:
     """What is rated, and by whom.
 
     Attributes:
+        models: Whose texts they are, as the evaluation names them.
         items: All of them.
         sheets: By rater the ids of the items on the sheet, in the order in which they stand there.
         prompts: How many were drawn.
         common: How many of these are on every sheet.
     """
 
+    models: Sequence[str]
     items: Sequence[Item]
     sheets: Mapping[str, Sequence[str]]
     prompts: int
@@ -84,6 +86,7 @@ def draw_items(texts: Sequence[EvaluatedText], *, items: int, raters: int, overl
     }
     common = round(overlap * len(prompts))
     return Drawn(
+        models=models,
         items=[item for some in drawn.values() for item in some],
         sheets={
             f"rater-{number + 1}": _shuffled(

@@ -41,20 +41,17 @@ class Key(BaseModel):
 
     format: int = 1
     samples: str
+    models: list[str]
     seed: int
     sheets: dict[str, list[str]]
     items: dict[str, KeyItem]
-
-    @property
-    def models(self) -> list[str]:
-        """Whose texts were rated, by name."""
-        return sorted({origin.model for item in self.items.values() for origin in item.origins})
 
 
 def write_key(path: Path, drawn: Drawn, *, samples: Path, seed: int) -> None:
     """Write the key of what was drawn from the texts of an evaluation."""
     key = Key(
         samples=str(samples.resolve()),
+        models=list(drawn.models),
         seed=seed,
         sheets={rater: list(ids) for rater, ids in drawn.sheets.items()},
         items=dict(_items(drawn.items)),

@@ -6,14 +6,13 @@ import statistics
 from collections.abc import Iterator, Mapping
 
 from trainer.evaluation.intervals import Interval
-from trainer.evaluation.policies.comparison import Difference
+from trainer.evaluation.policies.tables import PERCENT, difference_cells
 from trainer.evaluation.ratings.agreement import SCORE_NAME
 from trainer.evaluation.ratings.findings import Findings
 from trainer.evaluation.ratings.people import LENGTH
 from trainer.evaluation.ratings.rubric import ACCEPTABLE, DIMENSIONS
 from trainer.report.charts import interval_bars
 from trainer.report.document import (
-    Cell,
     Document,
     Notice,
     Plot,
@@ -25,8 +24,6 @@ from trainer.report.document import (
     text_cell,
 )
 
-PERCENT = ".1%"
-SIGNIFICANT = 0.05
 TENTATIVE = 0.667
 """Below this alpha Krippendorff draws no conclusions, not even tentative ones."""
 
@@ -111,8 +108,8 @@ def _comparisons(found: Findings) -> Iterator[Section]:
         [
             text_cell(f"{each.other} − {each.one}"),
             number_cell(None if each.score is None else each.score.prompts, form=",.0f"),
-            *_difference_cells(each.acceptable, PERCENT),
-            *_difference_cells(each.score, ".2f"),
+            *difference_cells(each.acceptable, PERCENT),
+            *difference_cells(each.score, ".2f"),
         ]
         for each in found.comparisons
     ]
@@ -123,18 +120,6 @@ def _comparisons(found: Findings) -> Iterator[Section]:
         "differences, corrected for all pairs in its column (Holm).",
     )
     yield Section(title="Differences", blocks=[table])
-
-
-def _difference_cells(difference: Difference | None, form: str) -> list[Cell]:
-    if difference is None:
-        return [interval_cell(None), number_cell(None)]
-    tone: Tone = "plain"
-    if difference.holm < SIGNIFICANT and difference.interval.excludes_zero:
-        tone = "good" if difference.interval.mean > 0 else "bad"
-    return [
-        interval_cell(difference.interval, form=form, tone=tone),
-        number_cell(difference.holm, form=".4f", note=f"{difference.p:.4f} before the correction"),
-    ]
 
 
 def _rewards(found: Findings) -> Iterator[Section]:
