@@ -14,7 +14,7 @@ from trainer.evaluation.rewards.material import Material
 from trainer.evaluation.rewards.ngrams import fit_ngrams, probabilities_of
 from trainer.evaluation.rewards.thresholds import best_threshold, cross_fitted
 
-LENGTH_RULE, NGRAMS, CHANCE = "length rule", "character n-grams", "one answer for all"
+LENGTH_RULE, NGRAMS, CHANCE = "length rule", "character n-grams", "chance (one answer)"
 """No name of a reward has a space."""
 
 

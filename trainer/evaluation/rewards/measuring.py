@@ -154,7 +154,8 @@ def measure(
             (None, name): each for name, each in _of_rows(column, population.rows, labels, lengths).items()
         }
         for key, places in parts.items():
-            statistics |= {(key, name): each for name, each in _of_slice(column, population, places, labels).items()}
+            in_slice = _of_slice(column, population, places, labels, lengths)
+            statistics |= {(key, name): each for name, each in in_slice.items()}
         found = estimate(statistics, requests, resamples=resamples, seed=seed, advance=advance)
         of_pairs = _of_pairs(material, column, matched, close, population, resamples, seed)
         for name in Measure:
@@ -162,7 +163,7 @@ def measure(
         biased = figures[(column.name, Measure.CALIBRATION_ERROR)]
         if biased is not None:
             figures[(column.name, Measure.CALIBRATION_ERROR)] = dataclasses.replace(biased, biased=True)
-        sliced[column.name] = {key: {name: found[(key, name)] for name in SLICED} for key in parts}
+        sliced[column.name] = {key: {name: found.get((key, name)) for name in SLICED} for key in parts}
         if column.probabilities is not None:
             probabilities = column.probabilities[population.rows]
             calibration[column.name] = Calibration(
@@ -183,7 +184,7 @@ def measure(
 _Key = tuple[tuple[str, str] | None, Measure]
 """A slice, or None for all rows, and what is measured there."""
 
-SLICED = (Measure.AUC, Measure.ACCURACY)
+SLICED = (Measure.STRATIFIED_AUC, Measure.AUC, Measure.ACCURACY)
 
 
 def wins(pairs: Floats) -> Floats:
@@ -243,14 +244,21 @@ def _parts(slices: Sequence[Slice], population: Population, labels: Integers) ->
     return {key: places for key, places in found.items() if enough(labels[population.rows[places]])}
 
 
-def _of_slice(column: Column, population: Population, places: Integers, labels: Integers) -> dict[Measure, Statistic]:
+def _of_slice(
+    column: Column, population: Population, places: Integers, labels: Integers, lengths: Floats
+) -> dict[Measure, Statistic]:
     scores, decisions = column.scores[population.rows[places]], column.decisions[population.rows[places]]
     table = _auc(pair_table(scores.tolist(), labels[places].tolist()))
     right = ratio_of((decisions == labels[places]).astype(np.float64), np.ones(places.size))
-    return {
+    statistics: dict[Measure, Statistic] = {
         Measure.AUC: lambda times: table(times[:, places]),
         Measure.ACCURACY: lambda times: right(times[:, places]),
     }
+    near = _near(scores, labels[places], lengths[places])
+    if near is not None and min(int(near.compared.any(axis=axis).sum()) for axis in (0, 1)) >= LEAST_ROWS:
+        stratified = _auc(near)
+        statistics[Measure.STRATIFIED_AUC] = lambda times: stratified(times[:, places])
+    return statistics
 
 
 def _of_pairs(

@@ -46,6 +46,7 @@ def document_of(
         sections=[
             _at_equal_length(evaluation, findings),
             _plain(evaluation, findings),
+            Section(title="What is compared", blocks=[tables.columns_table(evaluation)]),
             Section(title="Differences", blocks=[tables.comparisons_table(evaluation)]),
             *sections,
             _length(evaluation),
@@ -147,29 +148,38 @@ def _calibration(evaluation: Evaluation) -> Section:
 
 def _slices(evaluation: Evaluation) -> Section:
     at_least, of = evaluation.often
-    values = {
-        column.name: {
-            f"{group}: {name}": None if (auc := found[Measure.AUC]) is None else auc.value
-            for (group, name), found in evaluation.measured.slices[column.name].items()
-        }
-        for column in evaluation.columns[:-1]
-    }
     blocks: list[Block] = [
         Paragraph(
-            text=f"A slice with fewer than {LEAST_ROWS} good or {LEAST_ROWS} bad rows has no figures. Occasion: what "
-            "the request names first in a lexicon. High-frequency: what a request asks for, without the words that all "
+            text=f"A slice with fewer than {LEAST_ROWS} good or {LEAST_ROWS} bad rows has no figures; for "
+            "the length-stratified AUC as many have to have a partner. Occasion: what the request names first in a "
+            "lexicon. High-frequency: what a request asks for, without the words that all "
             f"requests have, is asked for in at least {at_least:,} of {of:,} requests ({evaluation.requests_from})."
         )
     ]
-    if any(values.values()):
-        blocks.append(
-            Plot(
-                title="AUC by slice",
-                svg=heat_map(values, "AUC by slice", "AUC", low=0.5, high=1.0, bad_is_high=False),
+    for measure in (Measure.STRATIFIED_AUC, Measure.AUC):
+        values = _by_slice(evaluation, measure)
+        if any(values.values()):
+            title = f"{tables.TITLES[measure]} by slice"
+            blocks.append(
+                Plot(
+                    title=title,
+                    svg=heat_map(values, title, tables.TITLES[measure], low=0.5, high=1.0, bad_is_high=False),
+                )
             )
-        )
     blocks.append(tables.slices_table(evaluation))
     return Section(title="Slices", blocks=blocks)
+
+
+def _by_slice(evaluation: Evaluation, measure: Measure) -> dict[str, dict[str, float | None]]:
+    """The slices that have the figure, of all columns but the last: chance is 0.5 everywhere."""
+    return {
+        column.name: {
+            f"{group}: {name}": each.value
+            for (group, name), found in evaluation.measured.slices[column.name].items()
+            if (each := found[measure]) is not None
+        }
+        for column in evaluation.columns[:-1]
+    }
 
 
 def _answers(evaluation: Evaluation) -> Section:

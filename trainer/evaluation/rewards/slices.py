@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from trainer.evaluation.rewards.frequency import Frequencies
 from trainer.evaluation.rewards.groups import Integers
 
 OTHER = "no occasion named"
+RARE, RARE_ROWS = "rare occasions", 10
+"""Occasions of fewer rows make up one slice."""
 HIGH, ORDINARY = "high-frequency", "ordinary"
 
 
@@ -38,7 +41,7 @@ def slices_of(rows: Sequence[Labelled], lengths: Floats, frequencies: Frequencie
     starter = starter_occasions()
     thirds, names = _thirds(lengths)
     return [
-        *_slices("occasion", [occasion_of(row.prompt, starter.get(row.prompt)) for row in rows]),
+        *_slices("occasion", _without_rare([occasion_of(row.prompt, starter.get(row.prompt)) for row in rows])),
         *_slices("request", [HIGH if frequencies.is_high(row.prompt) else ORDINARY for row in rows], (HIGH, ORDINARY)),
         *_slices("length", [names[third] for third in thirds], names),
     ]
@@ -53,6 +56,11 @@ def occasion_of(prompt: str, known: str | None = None) -> str:
 def starter_occasions() -> dict[str, str]:
     """The occasion of each request of the starter set: there it is a field."""
     return {pair.prompt: pair.occasion for split in SPLITS for pair in load_starter(split)}
+
+
+def _without_rare(names: Sequence[str]) -> list[str]:
+    counts = Counter(names)
+    return [name if counts[name] >= RARE_ROWS else RARE for name in names]
 
 
 def _thirds(lengths: Floats) -> tuple[list[int], list[str]]:

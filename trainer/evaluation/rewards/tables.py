@@ -31,6 +31,7 @@ TITLES: Final[dict[Measure, str]] = {
 }
 LEVEL: Final = 0.05
 """Below it a corrected p is called a difference."""
+LEAST_P: Final = 0.0001
 
 
 def equal_length_table(evaluation: Evaluation, findings: list[Finding]) -> Table:
@@ -39,12 +40,11 @@ def equal_length_table(evaluation: Evaluation, findings: list[Finding]) -> Table
     shown = [each for each in measures if _known(evaluation, each)]
     return Table(
         title="At equal length",
-        columns=["reward", *(TITLES[each] for each in shown), "what it is"],
+        columns=["reward", *(TITLES[each] for each in shown)],
         rows=[
             [
                 _name(column, findings),
                 *(interval_cell(evaluation.figure(column.name, each)) for each in shown),
-                text_cell(column.note),
             ]
             for column in evaluation.columns
         ],
@@ -58,16 +58,26 @@ def plain_table(evaluation: Evaluation, findings: list[Finding]) -> Table:
     shown = [each for each in measures if each is not Measure.ALL_PAIRS or _known(evaluation, each)]
     return Table(
         title="Whatever the length",
-        columns=["reward", *(TITLES[each] for each in shown), "good is"],
+        columns=["reward", *(TITLES[each] for each in shown)],
         rows=[
             [
                 _name(column, findings),
                 *(interval_cell(evaluation.figure(column.name, each)) for each in shown),
-                text_cell(column.decided_by),
             ]
             for column in evaluation.columns
         ],
         note="Where good texts are longer than bad ones, these figures say little: see what the length rule reaches.",
+    )
+
+
+def columns_table(evaluation: Evaluation) -> Table:
+    """What is compared."""
+    return Table(
+        columns=["reward", "what it is", "calls good by"],
+        rows=[
+            [text_cell(column.name), text_cell(column.note), text_cell(column.decided_by)]
+            for column in evaluation.columns
+        ],
     )
 
 
@@ -220,6 +230,10 @@ def _answers(name: str, evaluation: Evaluation) -> list[Cell]:
     ]
 
 
+def _p(value: float) -> Cell:
+    return Cell(text=f"{value:.4f}" if value >= LEAST_P else f"<{LEAST_P}", value=value)
+
+
 def _comparison(found: Comparison) -> list[Cell]:
     tone: Tone = "plain"
     so = "no difference is shown"
@@ -231,7 +245,7 @@ def _comparison(found: Comparison) -> list[Cell]:
         text_cell(found.second),
         text_cell(TITLES[found.measure]),
         interval_cell(found.difference, form="+.3f"),
-        number_cell(found.p, form=".4f"),
-        number_cell(found.adjusted, form=".4f"),
+        _p(found.p),
+        _p(found.adjusted),
         text_cell(so, tone=tone),
     ]
