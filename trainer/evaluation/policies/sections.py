@@ -137,42 +137,49 @@ def _texts(result: PolicyResult) -> Section:
 def _comparisons(result: PolicyResult) -> Iterator[Section]:
     if not result.comparisons:
         return
-    columns = [
-        "reward",
-        "policies",
-        "prompts",
-        "excellent",
-        "p of that",
-        "mean reward",
-        "p of that",
-        "at equal length",
-        "among pairs of equal length",
-        "characters",
-        "by length",
-    ]
-    rows = [
-        [
-            text_cell(each.reward),
-            text_cell(f"{each.other} − {each.one}"),
-            number_cell(None if each.mean is None else each.mean.prompts, form=",.0f"),
-            *difference_cells(each.excellence, PERCENT),
-            *difference_cells(each.mean, ".3f"),
-            interval_cell(each.at_equal_length),
-            interval_cell(
-                each.matched.difference,
-                note=f"{each.matched.prompts:,} prompts have such pairs",
-            ),
-            interval_cell(each.characters, form=".1f"),
-            number_cell(each.by_length, form=".0%", tone="warn" if each.rises_mostly_by_length else "plain"),
-        ]
-        for each in result.comparisons
-    ]
-    note = (
-        "The first named minus the second, on the prompts that both wrote for. p: by flipping signs of differences, "
-        "corrected for all pairs and rewards of its column (Holm). By length: the share of the difference in mean "
-        "reward that is gone at equal length."
+    differences = Table(
+        columns=["reward", "policies", "prompts", "excellent", "p of that", "mean reward", "p of that"],
+        rows=[
+            [
+                text_cell(each.reward),
+                text_cell(f"{each.other} − {each.one}"),
+                number_cell(None if each.mean is None else each.mean.prompts, form=",.0f"),
+                *difference_cells(each.excellence, PERCENT),
+                *difference_cells(each.mean, ".3f"),
+            ]
+            for each in result.comparisons
+        ],
+        note="The first named minus the second, on the prompts that both wrote for. p: by flipping signs of "
+        "differences, corrected for all pairs and rewards of its column (Holm).",
     )
-    yield Section(title="Differences", blocks=[Table(columns=columns, rows=rows, note=note)])
+    lengths = Table(
+        title="What of it is length",
+        columns=[
+            "reward",
+            "policies",
+            "characters",
+            "at equal length",
+            "by length",
+            "among pairs",
+            "prompts with pairs",
+        ],
+        rows=[
+            [
+                text_cell(each.reward),
+                text_cell(f"{each.other} − {each.one}"),
+                interval_cell(each.characters, form=".1f"),
+                interval_cell(each.at_equal_length),
+                number_cell(each.by_length, form=".0%", tone="warn" if each.rises_mostly_by_length else "plain"),
+                interval_cell(each.matched.difference),
+                number_cell(each.matched.prompts, form=",.0f"),
+            ]
+            for each in result.comparisons
+        ],
+        note="At equal length: the difference in mean reward if both wrote texts of the same lengths. By length: the "
+        "share of the difference that is gone then, where there is a difference. Among pairs: of two texts for the "
+        "same prompt that are about equally long.",
+    )
+    yield Section(title="Differences", blocks=[differences, lengths])
 
 
 def _failed_tone(share: float) -> Tone:

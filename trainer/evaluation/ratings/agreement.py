@@ -129,8 +129,13 @@ def agreement(what: Rated, *, seed: int = 0) -> Agreement:
 
 
 def pair_agreements(what: Rated, *, seed: int = 0) -> list[PairAgreement]:
-    """How far any two raters agree on one thing; those who rated nothing in common are left out."""
-    found = []
+    """How far any two raters agree on one thing; those who rated nothing in common are left out.
+
+    Of scores there is no kappa: hardly any two are the same.
+    """
+    found: list[PairAgreement] = []
+    if what.name == SCORE_NAME:
+        return found
     for one, other in itertools.combinations(range(len(what.raters)), 2):
         tables = pair_tables(what.ratings[:, one], what.ratings[:, other], what.categories)
         if tables.any():
@@ -140,7 +145,7 @@ def pair_agreements(what: Rated, *, seed: int = 0) -> list[PairAgreement]:
                     other=what.raters[other],
                     name=what.name,
                     items=int(tables.any(axis=(1, 2)).sum()),
-                    kappa=over_items(tables, cohen_kappa, seed=seed) if what.name != SCORE_NAME else None,
+                    kappa=over_items(tables, cohen_kappa, seed=seed),
                     quadratic=over_items(tables, lambda table: cohen_kappa(table, quadratic=True), seed=seed),
                 )
             )

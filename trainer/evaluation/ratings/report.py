@@ -79,25 +79,34 @@ def _notices(found: Findings) -> Iterator[Notice]:
 
 
 def _models(found: Findings) -> Section:
-    columns = ["policy", "texts", "acceptable", "weighted score", *(dimension.english for dimension in DIMENSIONS)]
-    rows = [
-        [
-            text_cell(each.model),
-            number_cell(each.items, form=",.0f"),
-            interval_cell(each.acceptable, form=PERCENT),
-            interval_cell(each.score, form=".2f"),
-            *(interval_cell(each.dimensions[dimension.name], form=".2f") for dimension in DIMENSIONS),
-        ]
-        for each in found.models
-    ]
+    together = Table(
+        columns=["policy", "texts", "acceptable", "weighted score"],
+        rows=[
+            [
+                text_cell(each.model),
+                number_cell(each.items, form=",.0f"),
+                interval_cell(each.acceptable, form=PERCENT),
+                interval_cell(each.score, form=".2f"),
+            ]
+            for each in found.models
+        ],
+    )
+    apart = Table(
+        title="By dimension",
+        columns=["policy", *(dimension.english for dimension in DIMENSIONS)],
+        rows=[
+            [
+                text_cell(each.model),
+                *(interval_cell(each.dimensions[dimension.name], form=".2f") for dimension in DIMENSIONS),
+            ]
+            for each in found.models
+        ],
+        note="Points from 1 to 3, means over raters; intervals over prompts.",
+    )
     title = "Texts that people accept"
     bars = {each.model: each.acceptable for each in found.models}
     return Section(
-        title="Policies",
-        blocks=[
-            Table(columns=columns, rows=rows, note="Points from 1 to 3, means over raters; intervals over prompts."),
-            Plot(title=title, svg=interval_bars(bars, title, "share")),
-        ],
+        title="Policies", blocks=[together, Plot(title=title, svg=interval_bars(bars, title, "share")), apart]
     )
 
 
@@ -125,43 +134,46 @@ def _comparisons(found: Findings) -> Iterator[Section]:
 def _rewards(found: Findings) -> Iterator[Section]:
     if not found.rewards:
         return
-    columns = [
-        "reward",
-        "texts",
-        "without a reward",
-        "same verdict",
-        "kappa",
-        "rank correlation",
-        "at equal length",
-        "AUC",
-        "AUC at equal length",
-    ]
-    rows = [
-        [
-            text_cell(each.reward),
-            number_cell(each.items, form=",.0f"),
-            number_cell(each.missing, form=",.0f", tone="warn" if each.missing else "plain"),
-            interval_cell(each.same, form=PERCENT),
-            *map(interval_cell, (each.kappa, each.rank, each.rank_at_equal_length, each.auc, each.auc_at_equal_length)),
-        ]
-        for each in found.rewards
-    ]
-    note = (
-        "Verdict and kappa: what the reward calls excellent beside what people accept. Rank correlation: Spearman's, "
-        "of the reward with the weighted score. AUC: how often an acceptable text has the higher reward. At equal "
-        "length: with length held fixed, and among texts of about the same length."
+    verdicts = Table(
+        title="Verdicts",
+        columns=["reward", "texts", "without a reward", "same verdict", "kappa"],
+        rows=[
+            [
+                text_cell(each.reward),
+                number_cell(each.items, form=",.0f"),
+                number_cell(each.missing, form=",.0f", tone="warn" if each.missing else "plain"),
+                interval_cell(each.same, form=PERCENT),
+                interval_cell(each.kappa),
+            ]
+            for each in found.rewards
+            if each.reward != LENGTH
+        ],
+        note="What the reward calls excellent beside what people accept; Cohen's kappa.",
     )
-    yield Section(title="Rewards and people", blocks=[Table(columns=columns, rows=rows, note=note)])
+    orders = Table(
+        title="Order",
+        columns=["reward", "rank correlation", "at equal length", "AUC", "AUC at equal length"],
+        rows=[
+            [
+                text_cell(each.reward),
+                *map(interval_cell, (each.rank, each.rank_at_equal_length, each.auc, each.auc_at_equal_length)),
+            ]
+            for each in found.rewards
+        ],
+        note="Rank correlation: Spearman's, of the reward with the weighted score. AUC: how often an acceptable text "
+        "has the higher reward. At equal length: with length held fixed, and among texts of about the same length.",
+    )
+    yield Section(title="Rewards and people", blocks=[verdicts, orders])
 
 
 def _agreement(found: Findings) -> Section:
-    columns = ["what", "texts", "same", "Fleiss' kappa", "alpha, nominal", "alpha, ordinal", "alpha, interval"]
+    columns = ["what", "texts", "same", "Fleiss' kappa", "alpha, ordinal", "alpha, interval"]
     rows = [
         [
             text_cell(each.name),
             number_cell(each.items, form=",.0f"),
             interval_cell(each.exact, form=PERCENT),
-            *map(interval_cell, (each.fleiss, each.nominal)),
+            interval_cell(each.fleiss),
             *(interval_cell(alpha, tone=_alpha_tone(alpha)) for alpha in (each.ordinal, each.interval)),
         ]
         for each in found.agreements
@@ -170,7 +182,8 @@ def _agreement(found: Findings) -> Section:
         title="All raters",
         columns=columns,
         rows=rows,
-        note="1 is perfect agreement, 0 what chance gives. Texts: rated by two people or more. Alpha: Krippendorff's.",
+        note="1 is perfect agreement, 0 what chance gives. Texts: rated by two people or more. Alpha: "
+        "Krippendorff's; the nominal one is in result.json.",
     )
     pairs = Table(
         title="Two raters",

@@ -1,10 +1,13 @@
-"""Texts of an evaluation, made up."""
+"""Texts of an evaluation and sheets of raters, made up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trainer.evaluation.policies.texts import EvaluatedText, RewardOfText
+from trainer.evaluation.ratings.filled import FilledSheet
+from trainer.evaluation.ratings.key import Key, KeyItem, KeyOrigin
+from trainer.evaluation.ratings.rubric import DIMENSIONS
 
 
 def reward(value: float | None, *, excellent: bool | None = None) -> RewardOfText:
@@ -42,3 +45,38 @@ def evaluated(
         for prompt in range(1, prompts + 1)
         for number in range(samples)
     ]
+
+
+def key_of(texts: Sequence[EvaluatedText]) -> Key:
+    """A key by which every text is an item, named for its model and prompt."""
+    return Key(
+        samples="nowhere",
+        models=list(dict.fromkeys(text.model for text in texts)),
+        seed=0,
+        sheets={},
+        items={
+            f"{text.model}-{text.prompt_id}": KeyItem(
+                prompt_id=text.prompt_id,
+                prompt=text.prompt,
+                text=text.completion,
+                origins=[KeyOrigin(model=text.model, sample=text.id)],
+            )
+            for text in texts
+        },
+    )
+
+
+def filled(rater: str, points: Mapping[str, Sequence[int | None] | int]) -> FilledSheet:
+    """A sheet: for each item its five points, None for one that is missing, or one number for all of them."""
+    names = [dimension.name for dimension in DIMENSIONS]
+
+    def given(values: Sequence[int | None] | int) -> dict[str, int]:
+        five = [values] * 5 if isinstance(values, int) else values
+        return {name: value for name, value in zip(names, five, strict=True) if value is not None}
+
+    return FilledSheet(
+        rater=rater,
+        points={item: made for item, values in points.items() if (made := given(values))},
+        comments={},
+        items=len(points),
+    )
