@@ -26,6 +26,7 @@ from trainer.evaluation.probes.command import probes_command
 from trainer.evaluation.ratings.command import agreement_command, sheets_command
 from trainer.evaluation.rewards.command import rewards_command
 from trainer.judge_optimizer.command import optimize_judge_command
+from trainer.reproduce.command import reproduce_command
 from trainer.sampling.command import sample_command
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ evaluate_app.command("policy")(policy_command)
 evaluate_app.command("sheets")(sheets_command)
 evaluate_app.command("agreement")(agreement_command)
 app.command("optimize-judge")(optimize_judge_command)
+app.command("reproduce")(reproduce_command)
 
 console = Console()
 errors = Console(stderr=True)
@@ -222,6 +224,9 @@ def train_grpo_command(
     temperature: Annotated[float | None, typer.Option("--temperature", min=0.01)] = None,
     lora_rank: LoraOption = None,
     vllm: Annotated[str | None, typer.Option("--vllm", help="colocate, or URL of trl vllm-serve.")] = None,
+    vllm_memory_share: Annotated[
+        float, typer.Option("--vllm-memory-share", help="Of each GPU, with --vllm colocate.", min=0.05, max=0.95)
+    ] = 0.3,
     deepspeed: Annotated[str | None, typer.Option("--deepspeed", help="A DeepSpeed configuration file.")] = None,
     outage_seconds: Annotated[float, typer.Option(help="How long a reward that is away is waited for.", min=1)] = 900.0,
     max_failed_share: Annotated[
@@ -283,7 +288,7 @@ def train_grpo_command(
         max_failed_share=max_failed_share,
         shadow_every=shadow_every,
         metrics_port=metrics_port,
-        vllm=_vllm(vllm),
+        vllm=_vllm(vllm, vllm_memory_share),
         deepspeed=deepspeed,
     )
     held_out = None
@@ -517,12 +522,14 @@ def _check_model(model: str, *, may_be_untrained: bool = True) -> None:
         )
 
 
-def _vllm(option: str | None) -> Any:
+def _vllm(option: str | None, memory_share: float) -> Any:
     from trainer.grpo import VllmOptions
 
     if option is None:
         return None
-    return VllmOptions(mode="colocate") if option == "colocate" else VllmOptions(mode="server", base_url=option)
+    if option == "colocate":
+        return VllmOptions(mode="colocate", gpu_memory_share=memory_share)
+    return VllmOptions(mode="server", base_url=option)
 
 
 def _lora(rank: int | None) -> Any:

@@ -25,11 +25,18 @@ from trainer.steps.errors import InvalidPlan
 from trainer.steps.runner import MODULE
 from trainer.steps.step import Addresses, Step
 
-SOURCES = frozenset(
-    {"data", "eval_data", "exclude", "evaluation", "sources", "train", "validation", "test", "pairs", "prompts"}
-    | {"requests", "vocabulary"}
-)
-"""Options that name data."""
+SOURCES: Mapping[tuple[str, ...], frozenset[str]] = {
+    ("data", "audit"): frozenset({"sources", "evaluation"}),
+    ("data", "split"): frozenset({"data", "exclude"}),
+    ("train", "sft"): frozenset({"data", "eval_data", "vocabulary"}),
+    ("train", "rm"): frozenset({"data", "eval_data"}),
+    ("train", "grpo"): frozenset({"data", "eval_data"}),
+    ("sample",): frozenset({"prompts"}),
+    ("optimize-judge",): frozenset({"train", "validation", "test"}),
+    ("evaluate", "rewards"): frozenset({"data", "train", "pairs", "validation", "high_frequency"}),
+    ("evaluate", "policy"): frozenset({"prompts", "train", "requests"}),
+}
+"""Options that name data, by command."""
 MODELS = frozenset({"model", "policy"})
 FILES = frozenset({"principles", "deepspeed"})
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
@@ -53,22 +60,24 @@ def check_command_lines(steps: Sequence[Step], addresses: Addresses, folder: Pat
     for step in steps:
         try:
             check_launcher(step.launcher)
-            options = parsed(step.command_line(addresses))
+            command, options = parsed(step.command_line(addresses))
             if step.resume_if is not None:
                 parsed([*step.command_line(addresses), "--resume"])
-            check_values(options, folder)
+            check_values(command, options, folder)
         except ZhufuError as error:
             raise InvalidPlan(f"{step.name}: {error.detail}") from None
 
 
-def parsed(arguments: Sequence[str]) -> Mapping[str, Any]:
-    """The options that a command would get, by their names in it.
+def parsed(arguments: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    """The command that a line names, and the options that it would get, by their names in it.
 
     Raises:
         InvalidPlan: The command line is none.
     """
     from trainer.cli import app
 
+    if "--help" in arguments:
+        raise InvalidPlan(f"`zhufu {' '.join(arguments[:2])}` would only show its help")
     command: Any = typer.main.get_command(app)
     left = list(arguments)
     while hasattr(command, "commands"):  # a group
@@ -77,13 +86,11 @@ def parsed(arguments: Sequence[str]) -> Mapping[str, Any]:
             raise InvalidPlan(f"`zhufu {' '.join(arguments[:2])}`: there is no such command")
         command = command.commands[name]
     try:
-        options: dict[str, Any] = command.make_context(command.name, left).params
+        options: dict[str, Any] = command.make_context(command.name, list(left)).params
     except USAGE_ERROR as error:
-        said = getattr(error, "format_message", lambda: str(error))()
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
         raise InvalidPlan(f"`zhufu {' '.join(arguments[:2])}` does not take this: {said}") from None
-    except typer.Exit:
-        raise InvalidPlan(f"`zhufu {' '.join(arguments[:2])}` would only show its help") from None
-    return options
+    return tuple(arguments[: len(arguments) - len(left)]), options
 
 
 def check_launcher(launcher: Sequence[str]) -> None:
@@ -96,7 +103,7 @@ def check_launcher(launcher: Sequence[str]) -> None:
         return
     if launcher[0] != sys.executable or tuple(launcher[1:3]) != ACCELERATE:
         raise InvalidPlan(f"{launcher[0]} is no launcher that is known here")
-    from accelerate.commands.launch import launch_command_parser
+    from accelerate.commands.launch import launch_command_parser  # type: ignore[import-untyped]
 
     said = io.StringIO()
     try:
@@ -106,7 +113,7 @@ def check_launcher(launcher: Sequence[str]) -> None:
         raise InvalidPlan(f"accelerate launch does not take this: {said.getvalue().strip().splitlines()[-1]}") from None
 
 
-def check_values(options: Mapping[str, Any], folder: Path) -> None:
+def check_values(command: tuple[str, ...], options: Mapping[str, Any], folder: Path) -> None:
     """Raise a `ZhufuError` where an option names what there is not."""
     if "preset" in options and options["preset"] not in get_args(PresetName):
         raise InvalidPlan(f"there is no preset {options['preset']}")
@@ -115,7 +122,7 @@ def check_values(options: Mapping[str, Any], folder: Path) -> None:
         parse_rewards(rewards, list(options["weight"] or ()))
     elif rewards:
         parse_named_rewards(rewards)
-    for value in _values(options, SOURCES):
+    for value in _values(options, SOURCES.get(command, frozenset())):
         _check_source(value, folder)
     for value in _values(options, FILES):
         _check_there(value, folder)

@@ -107,7 +107,6 @@ class _Run:
         finally:
             seconds = before + time.monotonic() - started
             self._records.write(begun.model_copy(update={"seconds": seconds}))
-        self._judge(step, status)
         self._records.write(begun.model_copy(update={"seconds": seconds, "status": status}))
         self._estimate.is_done(step.name, seconds)
         left = self._estimate.left_seconds()
@@ -147,12 +146,10 @@ class _Run:
             raise KeyboardInterrupt
         if status not in step.fine:
             raise StepFailed(f"{step.name}: {process.ending()}\nthe same command goes on with it")
-        return status
-
-    def _judge(self, step: Step, status: int) -> None:
         missing = [path for path in step.results if not path.exists()]
         if missing:
-            raise StepFailed(f"{step.name} ended with status {status}, and {missing[0]} is not there")
+            raise StepFailed(f"{step.name} ended, and {missing[0]} is not there: {process.ending()}")
+        return status
 
     def _show(self, bar: Progress, task: TaskID, step: Step, running: float) -> None:
         left = self._estimate.left_seconds(step.name, running)

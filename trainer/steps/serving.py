@@ -78,11 +78,15 @@ class Serving:
     def ports(self, base_port: int) -> list[int]:
         """Those that its processes listen on."""
         offsets = {0, *(spec.port_offset for spec in self._specs(base_port))}
-        return [base_port + offset for offset in sorted(offsets | ({PORT_OFFSET} if self._has_llm else set()))]
+        return [
+            base_port + offset
+            for offset in sorted(offsets | ({PORT_OFFSET} if isinstance(self.llm, LocalLlm) else set()))
+        ]
 
     @property
-    def _has_llm(self) -> bool:
-        return isinstance(self.llm, LocalLlm)
+    def is_given(self) -> bool:
+        """Whether the LLM runs elsewhere."""
+        return self.llm is not None and not isinstance(self.llm, LocalLlm)
 
 
 class Services:

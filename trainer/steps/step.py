@@ -116,7 +116,7 @@ class Step:
     serving: Serving | None = None
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     launcher: tuple[str, ...] = ()
-    needs: Needs = Needs()
+    needs: Needs = dataclasses.field(default_factory=Needs)
     minutes: float | None = None
     check: Callable[[], None] | None = None
 
