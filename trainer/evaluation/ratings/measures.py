@@ -25,6 +25,8 @@ Statistic = Callable[[Floats], Floats]
 
 MISSING = -1
 RESAMPLES = 2_000
+AT_ONCE = 128
+"""Resamples: so many tables stay in a processor's cache."""
 
 
 def pair_tables(first: Ints, second: Ints, categories: int) -> Floats:
@@ -146,7 +148,11 @@ def over_items(tables: Floats, statistic: Statistic, *, seed: int = 0, resamples
         return None
     items = used.shape[0]
     draws = np.random.default_rng(seed).multinomial(items, np.full(items, 1 / items), size=resamples)
-    drawn = statistic((draws.astype(np.float64) @ used.reshape(items, -1)).reshape(resamples, *used.shape[1:]))
+    flat, parts = used.reshape(items, -1), []
+    for begin in range(0, resamples, AT_ONCE):
+        some = draws[begin : begin + AT_ONCE].astype(np.float64)
+        parts.append(statistic((some @ flat).reshape(len(some), *used.shape[1:])))
+    drawn = np.concatenate(parts)
     low, high = np.percentile(drawn[~np.isnan(drawn)], [2.5, 97.5])
     return Interval(mean, float(low), float(high))
 
