@@ -25,7 +25,7 @@ MARKS: Final = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: Final = ("-", "--", "-.", ":")
 LEGEND_ROW: Final = 0.17
 _HANDLE_EMS: Final = 4.5
-_LOOK: Final[dict[str, Any]] = {
+_LOOK: Any = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.spines.top": False,
@@ -47,8 +47,7 @@ _LOOK: Final[dict[str, Any]] = {
 @contextmanager
 def drawing(across: float, down: float) -> Iterator[tuple[Figure, Lettering]]:
     """An empty figure of a size in inches, and what its texts go through."""
-    look: Any = _LOOK  # matplotlib's types name every key
-    with mpl.rc_context(look):
+    with mpl.rc_context(_LOOK):
         yield Figure(figsize=(across, down), layout="constrained"), Lettering()
 
 

@@ -30,7 +30,7 @@ FAMILIES: Final = (
 EM: Final = "\N{EM DASH}"
 """As wide as a Chinese character."""
 EM_POINTS: Final = 16
-STYLE: Final[dict[str, Any]] = {
+STYLE: Any = {
     "font.family": LAID_OUT_IN,
     "svg.fonttype": "none",
     "svg.hashsalt": "zhufu",
