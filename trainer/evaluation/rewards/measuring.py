@@ -274,7 +274,7 @@ def _of_pairs(
     found: dict[Measure, Estimate | None] = {}
     every = {Measure.MATCHED_PAIRS: (column.scores[matched], np.arange(len(matched)))}
     kinds = {Measure.CLOSE_PAIRS: close}
-    if material.pairs_source == material.sources.data:
+    if material.pairs_source == material.sources.data and close.size < population.pairs.size:
         kinds[Measure.ALL_PAIRS] = population.pairs
     for name, places in kinds.items():
         every[name] = (column.pairs[places], request_groups([material.pairs[place].prompt for place in places]))

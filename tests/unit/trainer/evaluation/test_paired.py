@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trainer.evaluation.paired import RESAMPLES, holm, sign_flip_test
+from trainer.evaluation.paired import RESAMPLES, holm, sign_flip_test, sign_test
 
 
 @pytest.mark.parametrize(("size", "shift"), [(12, 0.0), (12, 0.6), (80, 0.25)])
@@ -50,3 +50,13 @@ def test_holm_raises_each_p_by_how_many_are_not_smaller() -> None:
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
     assert holm({"a": 0.5, "b": 0.6}) == {"a": 1.0, "b": 1.0}
     assert holm({}) == {}
+
+
+def test_the_sign_test_is_the_exact_binomial_one() -> None:
+    right, other = [1, 1, 1, 1, 1, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0, 1, 1, 0]
+    p = sign_test([one - two for one, two in zip(right, other, strict=True)])
+    assert p == pytest.approx(stats.binomtest(6, 7).pvalue)
+    assert p == pytest.approx(16 / 128)
+    assert sign_test([0.5, -0.5, 0.25, -1.0]) == 1
+    assert sign_test([0.0, 0.0]) == 1
+    assert sign_test([]) == 1

@@ -34,7 +34,7 @@ def labelled(count: int, *, seed: int = 0, longer: float = 0.0, per_request: int
         request = number // per_request
         rows.append(
             Labelled(
-                f"给第{request}位客人的{OCCASIONS[request % len(OCCASIONS)]}祝福",
+                f"给第{request}位客人的{OCCASIONS[request // 2 % len(OCCASIONS)]}祝福",
                 text(GOOD if good else BAD, length, 1_000 * seed + number),
                 1 if good else 0,
             )
