@@ -40,7 +40,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 
 @pytest.fixture(scope="module")
 def measured(material: Material) -> Measured:
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(99)
     labels, lengths = material.labels, material.lengths
     pair_lengths = np.asarray([[len(pair.chosen), len(pair.rejected)] for pair in material.pairs], dtype=np.float64)
     columns = [
@@ -112,7 +112,7 @@ def test_a_scorer_equal_to_length_has_one_half_within_its_stratified_interval(tm
 
 
 def test_the_aucs_are_those_of_their_own_module(material: Material, measured: Measured) -> None:
-    noisy = material.labels + np.random.default_rng(0).normal(size=400)
+    noisy = material.labels + np.random.default_rng(99).normal(size=400)
     labels, lengths = material.labels.tolist(), material.lengths.tolist()
     for figure, expected in (
         (Measure.AUC, auc(noisy.tolist(), labels)),
@@ -127,7 +127,7 @@ def test_the_aucs_are_those_of_their_own_module(material: Material, measured: Me
 def test_slices_have_the_figures_of_their_rows_and_none_where_they_are_small(
     material: Material, measured: Measured
 ) -> None:
-    noisy = material.labels + np.random.default_rng(0).normal(size=400)
+    noisy = material.labels + np.random.default_rng(99).normal(size=400)
     named = {(each.group, each.name): each for each in slices_of(material.rows, material.lengths, Frequencies([]))}
     found = measured.slices["noisy"]
     assert ("occasion", "birthday") in found
