@@ -27,13 +27,15 @@ from trainer.reproduce.plan_table import PLAN, check_steps, plan_record, show_pl
 from trainer.reproduce.presets import PRESETS
 from trainer.reproduce.recipe import RESULT, Recipe
 from trainer.run_folder import RECORD, open_run_folder, write_json
-from trainer.stack import choose_llm
+from trainer.stack import GivenLlm, LocalLlm, choose_llm
 from trainer.steps.lock import LOCK
 from trainer.steps.needs import check_needs, lacking
 from trainer.steps.runner import run_steps
 from trainer.steps.step import Step, named
 
 COMMAND = "reproduce"
+UNNAMED_LLM = "http://llm.invalid/v1"
+"""In a plan, where nobody has named one yet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,11 @@ class ReproduceJob:
         Raises:
             PaperDataMissing: A file of the paper is not there.
         """
-        files = find_paper_files(self.data)
-        output = self.output.resolve()
-        return Recipe(preset=PRESETS[self.preset], files=files, output=output, llm=choose_llm(), seed=self.seed)
+        preset, files = PRESETS[self.preset], find_paper_files(self.data)
+        llm = choose_llm()
+        if isinstance(llm, LocalLlm) and preset.llm_needs.environment:
+            llm = GivenLlm(url=UNNAMED_LLM)  # a stand-in is not among what this preset runs with
+        return Recipe(preset=preset, files=files, output=self.output.resolve(), llm=llm, seed=self.seed)
 
     def wanted(self, steps: Sequence[Step]) -> list[Step]:
         """The steps up to the one that is to be the last.

@@ -24,7 +24,8 @@ def lacking(steps: Sequence[Step]) -> dict[str, list[str]]:
     """What is missing, and for which steps."""
     missing: dict[str, list[str]] = {}
     for step in steps:
-        for what in dict.fromkeys([*_lacking(step), *_not_served(step.serving)]):
+        found = list(_lacking(step)) or list(_not_served(step.serving))
+        for what in dict.fromkeys(found):
             missing.setdefault(what, []).append(step.name)
     return missing
 
