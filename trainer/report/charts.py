@@ -1,4 +1,4 @@
-"""Plots as SVG text, the same on every machine.
+"""Plots as SVG text, the same whatever fonts a machine has.
 
 Names in them may be Chinese, or anything: see `trainer.report.lettering`.
 What is not there, None or not a number, is left out or hatched; it is never drawn as a zero.
@@ -14,8 +14,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import PercentFormatter
 
 from trainer.evaluation.intervals import Interval
+from trainer.report.document import interval_cell
 from trainer.report.drawing import (
     COLOURS,
     DASHES,
@@ -49,8 +51,18 @@ LEAST_COLUMN_EMS: Final = 2.8
 BAD_COLOURS: Final = LinearSegmentedColormap.from_list("bad", ["#f7fbf7", "#fde7c8", "#f19a6b", "#c62828", "#7f0d1b"])
 
 
-def interval_bars(bars: Mapping[str, Interval | None], title: str, label: str, *, line: float | None = None) -> str:
-    """Means with their intervals, one a name below each other, with their figures; ``line``: what they compare with."""
+def interval_bars(
+    bars: Mapping[str, Interval | None], title: str, label: str, *, line: float | None = None, form: str = ".3f"
+) -> str:
+    """Means with their intervals, one a name below each other, each with its figures.
+
+    Args:
+        bars: By name.
+        title: Above.
+        label: What the figures are.
+        line: What they are compared with.
+        form: How figures are written, such as ``.1%``.
+    """
     with drawing(WIDE, 0.95 + 0.3 * max(1, len(bars))) as (figure, lettering):
         axes = figure.add_subplot()
         known = {name: bar for name, bar in bars.items() if bar is not None and _is_figure(bar.mean)}
@@ -68,12 +80,14 @@ def interval_bars(bars: Mapping[str, Interval | None], title: str, label: str, *
                     [bar.low, bar.high], [row, row], color="#9cc5e0", linewidth=7, solid_capstyle="butt", zorder=2
                 )
                 axes.plot([bar.mean], [row], "o", color=COLOURS[0], markersize=5, zorder=3)
+        if form.endswith("%"):
+            axes.xaxis.set_major_formatter(PercentFormatter(1))
         if not bars:
             say_nothing(axes)
         axes.grid(visible=False, axis="y")
         name_rows(lettering, axes, list(bars))
         beside = axes.secondary_yaxis("right")
-        figures = [str(known[name]) if name in known else "no figure" for name in bars]
+        figures = [interval_cell(known[name], form=form).text if name in known else "no figure" for name in bars]
         lettering.put_ticks(beside.yaxis, figures)
         beside.spines["right"].set_visible(False)
         beside.tick_params(length=0)

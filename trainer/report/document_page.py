@@ -7,6 +7,7 @@ import functools
 import hashlib
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -37,12 +38,15 @@ __all__ = ["markdown", "write_document"]
 
 PAGE: Final = "report.html"
 MARKDOWN: Final = "report.md"
-LONG_CHARACTERS: Final = 24
-"""A longer text gets a column that is wide enough to read it."""
-BROAD_POINTS: Final = 400
-_WIDTH = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)pt"')
-SHORT_CHARACTERS: Final = 16
+LONG: Final = 40
+"""A longer text, where a Chinese character counts as two, gets a column that is wide enough to read it."""
+SHORT: Final = 20
 """A shorter one stays in one line."""
+MOST_BOXES: Final = 3
+"""More notices of one tone share a box."""
+BROAD_POINTS: Final = 400
+"""A wider plot cannot be read when it is made to fit a phone."""
+_WIDTH = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)pt"')
 
 
 def write_document(document: Document, folder: Path) -> Path:
@@ -65,7 +69,7 @@ def html(document: Document) -> str:
     notices = worst_first(document.notices)
     return _template().render(
         document=document,
-        notices=notices,
+        ordered_notices=notices,
         worst=notices[0].tone if notices else "plain",
         settings=settings_text(document) if document.settings else "",
         script=Markup(script),  # noqa: S704 - a file of ours
@@ -80,6 +84,7 @@ def _template() -> jinja2.Template:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalized
     )
     environment.globals |= {
+        "boxes": _boxes,
         "broad": _broad,
         "columns": columns,
         "is_chinese": is_chinese,
@@ -87,8 +92,8 @@ def _template() -> jinja2.Template:
         "picture": _picture,
         "runs": _runs,
         "signs": SIGNS,
-        "tone_of": _tone_of,
         "sort_value": sort_value,
+        "tone_of": _tone_of,
         "zip": zip,
     }
     return environment.from_string(_file("document.html.j2"))
@@ -103,9 +108,20 @@ def _finalized(value: Any) -> Any:
 
 
 def _length_class(cell: Cell) -> str:
-    if len(cell.text) > LONG_CHARACTERS:
+    size = sum(2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1 for character in cell.text)
+    if size > LONG:
         return "long"
-    return "short" if len(cell.text) < SHORT_CHARACTERS and "\n" not in cell.text else ""
+    return "short" if size < SHORT and "\n" not in cell.text else ""
+
+
+def _boxes(notices: Iterable[Notice]) -> Iterator[tuple[Tone, list[str]]]:
+    """What stands together in one box."""
+    for tone, group in itertools.groupby(notices, key=lambda notice: notice.tone):
+        texts = [notice.text for notice in group]
+        if len(texts) > MOST_BOXES:
+            yield tone, texts
+        else:
+            yield from ((tone, [text]) for text in texts)
 
 
 def _picture(plot: Plot) -> str:
@@ -114,7 +130,7 @@ def _picture(plot: Plot) -> str:
 
 
 def _broad(plot: Plot) -> bool:
-    """Whether it is scrolled on a small screen, where it could not be read if it fitted."""
+    """Whether it is scrolled on a small screen."""
     size = _WIDTH.match(plot.svg)
     return size is not None and float(size[1]) > BROAD_POINTS
 

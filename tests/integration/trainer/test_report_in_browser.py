@@ -122,7 +122,8 @@ def test_on_a_phone_the_page_stands_and_a_wide_table_moves_with_its_first_column
     browser: Browser, tmp_path: Path
 ) -> None:
     columns = ["name", *(f"figure {number}" for number in range(20))]
-    rows = [[text_cell("奖励模型"), *(number_cell(number / 7) for number in range(20))]]
+    names = ["rm", "a_name_without_any_place_to_break_it_in_two", "给外婆的八十岁生日祝福给外婆的"]
+    rows = [[text_cell(name), *(number_cell(number / 7) for number in range(20))] for name in names]
     wide = Table(columns=columns, rows=rows)
     plot = Plot(title="plot", svg=interval_bars({"祝福": None}, "t", "l"))
     document = Document(title="t", summary="s", sections=[Section(title="rows", blocks=[wide, plot])])
@@ -132,7 +133,10 @@ def test_on_a_phone_the_page_stands_and_a_wide_table_moves_with_its_first_column
         browser.open(page)
         assert browser.run("return document.documentElement.scrollWidth") == 400
         browser.run("document.querySelector('.wide').scrollLeft = 600")
-        left = browser.run("return document.querySelector('td').getBoundingClientRect().left")
-        assert 0 <= left <= 30
+        box = browser.run("return document.querySelector('td').getBoundingClientRect()")
+        assert 0 <= box["left"] <= 30
+        assert 60 < box["width"] < 200
+        heads = browser.run("return [...document.querySelectorAll('th')].map(each => each.clientHeight)")
+        assert max(heads) < 60, "no name is broken into its letters"
     finally:
         browser.command("Emulation.clearDeviceMetricsOverride")

@@ -79,6 +79,12 @@ def test_an_interval_stands_beside_its_bar_and_a_missing_one_is_hatched() -> Non
     assert hatched(svg) == 2
 
 
+def test_shares_can_be_written_as_percentages() -> None:
+    shown = texts(interval_bars({"a": Interval(0.5, 0.25, 0.75)}, "t", "l", form=".1%"))
+    assert "50.0% [25.0%, 75.0%]" in shown
+    assert "60%" in shown
+
+
 def test_the_line_to_compare_with_is_in_the_picture() -> None:
     bars = {"a": Interval(0.9, 0.85, 0.95)}
     assert "0.5" not in texts(interval_bars(bars, "t", "l"))

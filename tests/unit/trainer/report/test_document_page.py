@@ -125,6 +125,17 @@ def test_what_failed_stands_first_and_in_the_title_of_the_window(tmp_path: Path)
     assert places == sorted(places)
 
 
+def test_a_crowd_of_notices_shares_a_box_and_every_one_is_there(tmp_path: Path) -> None:
+    def boxes(count: int) -> list[str]:
+        notices = [Notice(text=f"broken {number}", tone="bad") for number in range(count)]
+        notices.append(Notice(text="fine", tone="good"))
+        text, _ = rendered(tmp_path, Document(title="t", summary="s", notices=notices))
+        return re.findall(r'<div class="notice .*?</div>', text)
+
+    assert [box.count("broken") for box in boxes(3)] == [1, 1, 1, 0]
+    assert [box.count("broken") for box in boxes(4)] == [4, 0]
+
+
 def test_a_window_of_what_passed_has_no_sign(tmp_path: Path) -> None:
     text, _ = rendered(tmp_path, Document(title="Report", summary="s", notices=[Notice(text="fine", tone="good")]))
     assert "<title>Report</title>" in text
