@@ -7,6 +7,7 @@ part. Rows are read here by other means than the loaders'.
 
 from __future__ import annotations
 
+import functools
 import json
 import unicodedata
 from collections import Counter
@@ -44,6 +45,7 @@ def read(name: str) -> Source:
     return read_source(str(paper_file(name)))
 
 
+@functools.cache
 def folded(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
@@ -118,7 +120,7 @@ def test_evaluation_texts_among_training_texts_are_counted_by_label() -> None:
         entries=[*data.entries, *read(TEST).entries],
         refused=[],
     )
-    leaks = leaks_into(both, read(EVALUATION), near=0.7)
+    leaks = leaks_into(both, read(EVALUATION), near=None)
     assert {(each.evaluated, each.known_as): each.exact for each in leaks.by_label if each.exact} == dict(by_hand)
     positives = leaks.texts["good"]
     assert by_hand["good", "good"] > 0.9 * positives
@@ -130,7 +132,7 @@ def test_sft_targets_are_chosen_texts() -> None:
     for name in (TRAIN, TEST):
         chosen = {folded(pair[0]) for pair in pairs(name)}
         by_hand += sum(target in chosen for target in targets)
-        leaks = leaks_into(read(name), read(SFT), near=1.0)
+        leaks = leaks_into(read(name), read(SFT), near=None)
         found += sum(each.exact for each in leaks.by_label if each.known_as in {"good", "good and bad"})
     assert found == by_hand > 0.95 * len(targets)
 

@@ -61,13 +61,13 @@ class Leaks:
         return sum(leak.near for leak in self.by_label)
 
 
-def leaks_into(source: Source, evaluation: Source, *, near: float, tick: Tick | None = None) -> Leaks:
+def leaks_into(source: Source, evaluation: Source, *, near: float | None, tick: Tick | None = None) -> Leaks:
     """Compare an evaluation with the data.
 
     Args:
         source: The data.
         evaluation: Its rows should be unknown there.
-        near: Least similarity.
+        near: Least similarity; None looks for equal texts only.
         tick: Told of the progress.
     """
     known, asked = completion_places(source.entries), completion_places(evaluation.entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Callable
@@ -12,9 +13,9 @@ import pytest
 
 from shared.errors import InvalidData, InvalidRequest
 from tests.unit.trainer.data.split.made import Maker, nearly
-from trainer.data.entries import Entry
+from trainer.data.entries import Completion, Entry
 from trainer.data.lengths import about_as_long_pair
-from trainer.data.similarity import similarity
+from trainer.data.similarity import ngrams
 from trainer.data.split.exclusion import Reason
 from trainer.data.split.job import Split, SplitJob, length_figures, make_split
 
@@ -24,10 +25,15 @@ def make(tmp_path: Path) -> Maker:
     return Maker(tmp_path)
 
 
+@functools.cache
+def grams(completion: Completion) -> set[str]:
+    return ngrams(completion.text)
+
+
 def share_something(first: Entry, second: Entry) -> bool:
     """By definition, and slowly."""
     return first.folded_prompt == second.folded_prompt or any(
-        one.folded == other.folded or similarity(one.text, other.text) >= 0.7
+        one.folded == other.folded or len(grams(one) & grams(other)) >= 0.7 * len(grams(one) | grams(other))
         for one in first.completions
         for other in second.completions
     )
