@@ -7,6 +7,7 @@ with the same readers, save that what an earlier step makes may not be there yet
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import re
 import sys
@@ -74,11 +75,9 @@ def parsed(arguments: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, Any]
     Raises:
         InvalidPlan: The command line is none.
     """
-    from trainer.cli import app
-
     if "--help" in arguments:
         raise InvalidPlan(f"`zhufu {' '.join(arguments[:2])}` would only show its help")
-    command: Any = typer.main.get_command(app)
+    command = _zhufu()
     left = list(arguments)
     while hasattr(command, "commands"):  # a group
         name = left.pop(0) if left else ""
@@ -91,6 +90,14 @@ def parsed(arguments: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, Any]
         said = error.format_message() if hasattr(error, "format_message") else str(error)
         raise InvalidPlan(f"`zhufu {' '.join(arguments[:2])}` does not take this: {said}") from None
     return tuple(arguments[: len(arguments) - len(left)]), options
+
+
+@functools.cache
+def _zhufu() -> Any:
+    """The whole command, made once: it has some hundred options."""
+    from trainer.cli import app
+
+    return typer.main.get_command(app)
 
 
 def check_launcher(launcher: Sequence[str]) -> None:
