@@ -79,8 +79,12 @@ def fitted_without(source: Source, evaluation: Source, *, near: float) -> StyleS
 
 def fit(entries: Sequence[Entry]) -> NgramModel:
     """The model of all texts of some rows."""
+    from threadpoolctl import threadpool_limits  # scikit-learn brings it
+
     texts = [each for entry in entries for each in entry.completions]
-    return fit_ngrams([each.text for each in texts], [each.label or 0 for each in texts])
+    # The fit is many small products: a second thread for each gains nothing, and on a busy machine costs much.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return fit_ngrams([each.text for each in texts], [each.label or 0 for each in texts])
 
 
 def _scores(model: NgramModel, entries: Sequence[Entry]) -> list[Floats]:
