@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trainer.evaluation.intervals import Interval, bootstrap_mean
 from trainer.evaluation.paired import holm, sign_flip_test
@@ -68,7 +68,12 @@ class Comparison:
 
 
 def compare(
-    written: Sequence[Written], judged: Sequence[Judged], equal: Mapping[str, AtEqualLength], *, seed: int = 0
+    written: Sequence[Written],
+    judged: Sequence[Judged],
+    equal: Mapping[str, AtEqualLength],
+    *,
+    seed: int = 0,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Comparison]:
     """Every pair of policies with common prompts, under every reward.
 
@@ -77,9 +82,11 @@ def compare(
         judged: All rewards.
         equal: Means at equal length, by reward.
         seed: Of intervals and tests.
+        advance: Called when a pair is compared under a reward.
     """
     found: list[Comparison] = []
     for (one, other), each in itertools.product(itertools.combinations(written, 2), judged):
+        advance()
         lengths = _gaps(_characters(one), _characters(other))
         if not lengths:
             continue

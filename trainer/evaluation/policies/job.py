@@ -30,7 +30,7 @@ from trainer.evaluation.policies.excellence import excellence_of
 from trainer.evaluation.policies.generation import SAMPLES, Generation, Tell, samples_of
 from trainer.evaluation.policies.models import NamedModel
 from trainer.evaluation.policies.report import policy_document
-from trainer.evaluation.policies.result import PolicyResult, policy_result
+from trainer.evaluation.policies.result import PolicyResult, policy_result, steps
 from trainer.evaluation.policies.reward_figures import Judged
 from trainer.evaluation.policies.samples import Written
 from trainer.evaluation.policies.texts import TEXTS, write_texts
@@ -136,7 +136,8 @@ def evaluate_policies(job: PolicyJob, console: Console, tell: Tell) -> tuple[Pol
     ]
     judged = _judged(job, written, console)
     copied = _copied(written, known, console) if known is not None else None
-    with console.status("summing up"):
+    with progress_bar(console) as progress:
+        task = progress.add_task("sum up", total=steps(len(written), len(judged)), figures="")
         result = policy_result(
             written,
             judged,
@@ -144,10 +145,11 @@ def evaluate_policies(job: PolicyJob, console: Console, tell: Tell) -> tuple[Pol
             copied,
             training_texts=None if known is None else len(known),
             seed=job.generation.seed,
+            advance=lambda: progress.advance(task),
         )
-        write_texts(written, judged, job.output / TEXTS)
-        write_json(job.output / RESULT, {"settings": job.shown(prompts), **result.record()})
-        report = write_document(policy_document(result, job.shown(prompts)), job.output)
+    write_texts(written, judged, job.output / TEXTS)
+    write_json(job.output / RESULT, {"settings": job.shown(prompts), **result.record()})
+    report = write_document(policy_document(result, job.shown(prompts)), job.output)
     return result, report
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainer.evaluation.policies.comparison import Comparison, compare
@@ -83,6 +84,7 @@ def policy_result(
     *,
     training_texts: int | None,
     seed: int,
+    advance: Callable[[], None] = lambda: None,
 ) -> PolicyResult:
     """Sum up what policies wrote and what rewards gave for it.
 
@@ -93,21 +95,31 @@ def policy_result(
         copied: What of each sample stands in the training texts, by policy.
         training_texts: How many these are.
         seed: Of intervals, tests and draws.
+        advance: Called `steps` times.
     """
     equal = {
         each.reward: adjusted({one.model: each.lengths_and_rewards(one) for one in written}, seed=seed)
         for each in judged
     }
+    texts = text_figures(written, copied, seed=seed, advance=advance)
+    rewards: dict[str, dict[str, RewardFigures]] = {}
+    for each in judged:
+        rewards[each.reward] = {}
+        for one in written:
+            rewards[each.reward][one.model] = reward_figures(one, each, equal[each.reward], slices)
+            advance()
     return PolicyResult(
         written=written,
         judged=judged,
         slices=slices,
-        texts=text_figures(written, copied, seed=seed),
-        rewards={
-            each.reward: {one.model: reward_figures(one, each, equal[each.reward], slices) for one in written}
-            for each in judged
-        },
-        comparisons=compare(written, judged, equal, seed=seed),
+        texts=texts,
+        rewards=rewards,
+        comparisons=compare(written, judged, equal, seed=seed, advance=advance),
         reading=reading_lists(written, judged, copied),
         training_texts=training_texts,
     )
+
+
+def steps(models: int, rewards: int) -> int:
+    """In how many steps so much is summed up."""
+    return models + rewards * (models + math.comb(models, 2))

@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import random
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from trainer.data.folding import folded_text
 from trainer.evaluation.intervals import Interval, bootstrap_mean
@@ -22,7 +22,7 @@ from trainer.text_stats import distinct_n
 
 COPIED_SHARE = 0.8
 """A text of which so much stands in the training texts counts as copied."""
-DRAWS = 20
+DRAWS = 5
 """Equal amounts are drawn so often, and distinct-n averaged."""
 
 
@@ -75,7 +75,11 @@ class TextFigures:
 
 
 def text_figures(
-    written: Sequence[Written], copied: Mapping[str, Sequence[Copied]] | None, *, seed: int = 0
+    written: Sequence[Written],
+    copied: Mapping[str, Sequence[Copied]] | None,
+    *,
+    seed: int = 0,
+    advance: Callable[[], None] = lambda: None,
 ) -> dict[str, TextFigures]:
     """Figures of each policy, by its name.
 
@@ -83,32 +87,32 @@ def text_figures(
         written: Of every policy at least one sample.
         copied: What of each sample stands in the training texts, by policy; None where there are none.
         seed: Of the draws of equal amounts.
+        advance: Called when a policy is done.
     """
     folded = {each.model: [folded_text(sample.completion) for sample in each.samples] for each in written}
     amount = min(sum(map(len, texts)) for texts in folded.values())
     firsts = {each.model: _one_a_prompt(each.samples, folded[each.model]) for each in written}
     prompts = min(map(len, firsts.values()))
-    return {
-        each.model: TextFigures(
+    figures = {}
+    for each in written:
+        texts = folded[each.model]
+        figures[each.model] = TextFigures(
             prompts=len(each.prompt_ids),
             samples=len(each.samples),
             characters=bootstrap_mean(list(_lengths(each.samples).values())),
             deciles=_deciles([len(sample.completion) for sample in each.samples]),
             truncated=_truncated(each.samples),
             blank=sum(sample.blank for sample in each.samples),
-            distinct=(
-                distinct_in(folded[each.model], 1, amount, seed),
-                distinct_in(folded[each.model], 2, amount, seed),
-            ),
+            distinct=(distinct_in(texts, 1, amount, seed), distinct_in(texts, 2, amount, seed)),
             distinct_characters=amount,
-            alike_for_a_prompt=_alike_for_a_prompt(each.samples, folded[each.model]),
+            alike_for_a_prompt=_alike_for_a_prompt(each.samples, texts),
             alike_across_prompts=_alike_across_prompts(firsts[each.model], prompts, seed),
-            repeated_for_a_prompt=_share(each.samples, _repeats(each.samples, folded[each.model])),
-            repeated_across_prompts=_share(each.samples, _elsewhere(each.samples, folded[each.model])),
+            repeated_for_a_prompt=_share(each.samples, _repeats(each.samples, texts)),
+            repeated_across_prompts=_share(each.samples, _elsewhere(each.samples, texts)),
             copying=None if copied is None else _copying(each.samples, copied[each.model]),
         )
-        for each in written
-    }
+        advance()
+    return figures
 
 
 def distinct_in(texts: Sequence[str], n: int, characters: int, seed: int) -> float:
