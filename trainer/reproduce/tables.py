@@ -24,6 +24,7 @@ TONES: Mapping[Verdict, Tone] = {
     Verdict.NOT_MEASURED: "warn",
 }
 PERCENT = ".1%"
+AS_PUBLISHED = ".2%"
 PLAIN = (Measure.ACCURACY, Measure.PRECISION, Measure.RECALL, Measure.F1)
 EQUAL = (Measure.STRATIFIED_AUC, Measure.CLOSE_PAIRS)
 EVALUATOR_COLUMNS = ("accuracy", "precision", "recall", "F1", "length-stratified AUC", "pairs within 20 % in length")
@@ -77,7 +78,7 @@ def changes_table(changes: list[Change], policies: PoliciesResult, reward: str) 
         columns=[
             "policy",
             "against",
-            "its part",
+            "this reward",
             "mean reward",
             "difference",
             "p",
@@ -156,7 +157,7 @@ def evaluators_table(measured: Measured) -> Table:
 
 def _published_evaluator(name: str, found: published.Evaluator) -> list[Cell]:
     figures = (found.accuracy, found.precision, found.recall, found.f1)
-    return [text_cell(f"{name}, published"), *(number_cell(value, form=PERCENT) for value in figures), *_blank(2)]
+    return [text_cell(f"{name}, published"), *(number_cell(value, form=AS_PUBLISHED) for value in figures), *_blank(2)]
 
 
 def _evaluator(name: str, rewards: RewardsResult) -> list[Cell]:
@@ -179,7 +180,7 @@ def ablations_table(measured: Measured) -> Table:
         title="The agents without one of them",
         columns=["without", "published accuracy", "accuracy here"],
         rows=[
-            [text_cell(part), number_cell(accuracy, form=PERCENT), interval_cell(here, form=PERCENT)]
+            [text_cell(part), number_cell(accuracy, form=AS_PUBLISHED), interval_cell(here, form=PERCENT)]
             for part, (accuracy, here) in figures.items()
         ],
         note="" if measured.without else "Not measured by this preset: it takes an LLM that can argue.",
