@@ -109,7 +109,7 @@ def test_figures_are_those_of_the_texts_and_people_can_rate_them(
     page = (output / "report.html").read_text(encoding="utf-8")
     assert "To read: Lowest under judge" in page
     assert "tiny" in (output / "report.md").read_text(encoding="utf-8")
-    assert "24 completions less than 2 for each of the other prompts" in ended.err
+    assert "people: 24 completions are missing: not all other prompts have 2 there" in ended.err
     people_rate(output, tmp_path, zhufu)
 
 
@@ -207,6 +207,18 @@ def test_what_is_wrong_is_said_before_anything_is_written(
     assert not output.exists()
     assert "could not be used within the time allowed" in said(reward=f"judge=http://127.0.0.1:{free_port()}")
     assert not (output / "models" / "tiny").exists(), "a reward that is away comes to light before a model writes"
+
+
+def test_a_reward_that_fails_for_every_text_is_an_error_and_what_was_written_stays(
+    tiny: Path, tmp_path: Path, zhufu: Zhufu
+) -> None:
+    output = tmp_path / "evaluation"
+    with serving(tmp_path, name="broken", fails_one_in=1) as service:
+        given = options(output, model=f"tiny={tiny}", reward=f"broken={service.url}", limit=3)
+        sentence = refusal(zhufu("evaluate", "policy", *given))
+    assert sentence == "error: broken gave no reward for any of 6 texts: scripted 6"
+    assert (output / "models" / "tiny" / SAMPLES).is_file()
+    assert not (output / "result.json").exists()
 
 
 def prompts_only(folder: Path) -> Path:

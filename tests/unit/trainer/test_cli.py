@@ -36,6 +36,9 @@ COMMANDS: tuple[list[str], ...] = (
     ["data", "fetch"],
     ["data", "audit"],
     ["data", "split"],
+    ["evaluate", "policy"],
+    ["evaluate", "sheets"],
+    ["evaluate", "agreement"],
 )
 WHAT_TO_DO = "[{code}]. Is it running? `zhufu up` starts a stack on this machine; --timeout waits longer"
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow", "fastapi", "matplotlib")

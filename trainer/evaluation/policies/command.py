@@ -61,6 +61,7 @@ def policy_command(
     from trainer.evaluation.policies.excellence import parse_thresholds
     from trainer.evaluation.policies.job import PolicyJob, evaluate_policies
     from trainer.evaluation.policies.models import parse_models
+    from trainer.evaluation.policies.notices import notices
 
     console, errors = Console(), Console(stderr=True)
 
@@ -85,9 +86,8 @@ def policy_command(
     result, report = evaluate_policies(job, console, tell)
     for table in tables(result):
         console.print(table)
-    for each in result.comparisons:
-        if each.rises_mostly_by_length:
-            tell(f"{each.reward} rewards {each.other} more than {each.one} mostly by length; the report says how much")
+    for notice in notices(result):
+        tell(notice.text)
     console.print(f"report: {report}", soft_wrap=True, markup=False)
 
 

@@ -11,11 +11,12 @@ was left alone. The folder of a model holds
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
@@ -107,7 +108,7 @@ def _from_file(model: NamedModel, prompts: Sequence[Prompt], generation: Generat
     fewer = len(prompts) * generation.samples - len(written.samples) - without * generation.samples
     for count, what in (
         (without, "prompts have no completion there"),
-        (fewer, f"completions less than {generation.samples} for each of the other prompts"),
+        (fewer, f"completions are missing: not all other prompts have {generation.samples} there"),
         (written.too_many, f"completions beyond {generation.samples} a prompt are not used"),
         (written.other_prompts, "completions are for prompts that are not evaluated"),
     ):
@@ -121,21 +122,39 @@ def _generated(
 ) -> list[PolicySample]:
     size = max(1, SAMPLES_AT_ONCE // generation.samples)
     parts = [prompts[begin : begin + size] for begin in range(0, len(prompts), size)]
-    done = _read_parts(path, len(parts))
-    samples = [sample for part in done for sample in part.samples]
-    if len(done) == len(parts):
-        return samples
+    with path.open("a+b") as file:
+        _lock(file, path)
+        done = _read_parts(file, path, len(parts))
+        samples = [sample for part in done for sample in part.samples]
+        if len(done) < len(parts):
+            samples += _write_parts(model, parts, generation, file, len(done), console)
+    return samples
+
+
+def _write_parts(
+    model: NamedModel,
+    parts: Sequence[Sequence[Prompt]],
+    generation: Generation,
+    file: BinaryIO,
+    done: int,
+    console: Console,
+) -> list[PolicySample]:
+    """Have the model write the parts that are not done, and save each."""
     # torch takes seconds to import; who has all samples already need not wait for it.
     from transformers import set_seed
 
     from trainer.evaluation.policy import LoadedPolicy
 
     policy = LoadedPolicy(model.source)
-    with path.open("ab") as file, progress_bar(console) as progress:
+    samples: list[PolicySample] = []
+    with progress_bar(console) as progress:
         task = progress.add_task(
-            f"write {model.name}", total=len(prompts) * generation.samples, completed=len(samples), figures=""
+            f"write {model.name}",
+            total=sum(map(len, parts)) * generation.samples,
+            completed=sum(map(len, parts[:done])) * generation.samples,
+            figures="",
         )
-        for number in range(len(done), len(parts)):
+        for number in range(done, len(parts)):
             asked = [(prompt, count) for prompt in parts[number] for count in range(generation.samples)]
             set_seed(part_seed(generation.seed, number))
             wrote = policy.write(
@@ -163,27 +182,32 @@ def _generated(
             file.flush()
             os.fsync(file.fileno())
             samples += part.samples
-            progress.update(task, completed=len(samples))
+            progress.advance(task, len(part.samples))
     return samples
 
 
-def _read_parts(path: Path, most: int) -> list[_Part]:
+def _lock(file: BinaryIO, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it however a process ends
+    except BlockingIOError:
+        raise RunFolderError(f"{path} is being written by another process") from None
+
+
+def _read_parts(file: BinaryIO, path: Path, most: int) -> list[_Part]:
     """The parts that are whole; what follows them, of a process that was killed while it wrote, is cut off."""
-    if not path.is_file():
-        return []
     parts: list[_Part] = []
     end = 0
-    with path.open("r+b") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            try:
-                part = _Part.model_validate_json(line)
-            except ValidationError:
-                raise InvalidData(path, "not a part of a model's samples", len(parts) + 1) from None
-            if part.part != len(parts) or part.part >= most:
-                raise InvalidData(path, "parts are missing or too many", len(parts) + 1)
-            parts.append(part)
-            end += len(line)
-        file.truncate(end)
+    file.seek(0)
+    for line in file:
+        if not line.endswith(b"\n"):
+            break
+        try:
+            part = _Part.model_validate_json(line)
+        except ValidationError:
+            raise InvalidData(path, "not a part of a model's samples", len(parts) + 1) from None
+        if part.part != len(parts) or part.part >= most:
+            raise InvalidData(path, "parts are missing or too many", len(parts) + 1)
+        parts.append(part)
+        end += len(line)
+    file.truncate(end)
     return parts

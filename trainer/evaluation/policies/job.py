@@ -13,6 +13,7 @@ own and cannot change.
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 
 from shared.client.base import DEFAULT_TIMEOUT_SECONDS
-from shared.errors import InvalidData
+from shared.errors import InvalidData, ZhufuError
 from shared.schemas import Score
 from trainer.data.entries import read_source
 from trainer.data.formats import load_prompts
@@ -42,6 +43,12 @@ from trainer.run_folder import open_run_folder, write_json
 from trainer.sampling.prompts import Prompt, Prompts, read_prompts
 
 MODELS, RESULT = "models", "result.json"
+
+
+class NothingScored(ZhufuError):
+    """A reward gave no reward for any text."""
+
+    code = "nothing_scored"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +115,7 @@ def evaluate_policies(job: PolicyJob, console: Console, tell: Tell) -> tuple[Pol
     Raises:
         InvalidData: A source or a model is not what it should be.
         RunFolderError: The folder cannot be used.
+        NothingScored: A reward failed for every text.
         ZhufuError: As asking does; what was written and scored before is saved.
     """
     prompts = read_prompts(job.prompts, job.limit)
@@ -206,6 +214,10 @@ def _judged(job: PolicyJob, written: Sequence[Written], console: Console) -> lis
 def _judged_by(
     reward: str, scores: Sequence[Score], written: Sequence[Written], thresholds: Mapping[str, float]
 ) -> Judged:
+    if not any(score.status == "scored" for score in scores):
+        codes = collections.Counter(score.error.code for score in scores if score.error is not None)
+        causes = ", ".join(f"{code} {count:,}" for code, count in codes.most_common())
+        raise NothingScored(f"{reward} gave no reward for any of {len(scores):,} texts: {causes}")
     by_model: dict[str, Sequence[Score]] = {}
     begin = 0
     for each in written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -63,6 +64,15 @@ def test_what_no_run_wrote_is_refused(tmp_path: Path, text: str) -> None:
         samples_from(model, tmp_path / "p")
 
 
+def test_two_processes_do_not_write_the_same_samples(tmp_path: Path) -> None:
+    model = NamedModel("p", str(tmp_path / "no-model"))
+    parts_file(tmp_path / "p", model, whole_part())
+    with (tmp_path / "p" / PARTS).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(RunFolderError, match="is being written by another process"):
+            samples_from(model, tmp_path / "p")
+
+
 def test_without_a_model_there_is_an_error_with_words(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match="neither a model folder nor to be had from a hub"):
         samples_from(NamedModel("p", str(tmp_path / "no-model")), tmp_path / "p")
@@ -76,7 +86,7 @@ def test_completions_of_a_file_are_taken_once_and_what_is_missing_is_said(tmp_pa
     assert [sample.completion for sample in first] == ["百年好合"]
     assert told == [
         "p: 1 prompts have no completion there",
-        "p: 1 completions less than 2 for each of the other prompts",
+        "p: 1 completions are missing: not all other prompts have 2 there",
         "p: 1 completions are for prompts that are not evaluated",
     ]
     assert samples_from(NamedModel("p", str(path)), tmp_path / "p", told) == first
