@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -97,11 +99,14 @@ def audit_command(
 
 
 def _table(audit: Audit) -> Table:
-    columns = ("rows", "repeated", "near", "leaks", "near leaks", "length AUC", "longer wins", "style AUC", "broken")
-    table = Table("source", *columns)
+    """One row a source; narrow enough for a terminal of 80 columns."""
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), caption=_CAPTION)
+    table.add_column("source", overflow="fold")
+    for name in ("rows", "again", "near", "leaks", "length", "longer", "style", "broken"):
+        table.add_column(name, justify="right", no_wrap=True)
     for each in audit.sources:
         broken = sum(finding.source == each.source.name for finding in audit.broken)
-        table.add_row(each.source.name, *_figures(each), f"[red]{broken}[/]" if broken else "[green]0[/]")
+        table.add_row(escape(each.source.name), *_figures(each), f"[red]{broken}[/]" if broken else "[green]0[/]")
     return table
 
 
@@ -110,13 +115,20 @@ def _figures(audit: SourceAudit) -> list[str]:
     auc = audit.length.auc if audit.length else None
     wins = audit.length.longer_wins if audit.length else None
     style = audit.style.auc if audit.style else None
+    exact, near = (sum(getattr(leaks, name) for leaks in audit.leaks) for name in ("texts_exact", "texts_near"))
     return [
         f"{len(audit.source.entries):,}",
         f"{audit.repeats[0].repeated:,}",
         f"{texts.near:,}",
-        f"{sum(leaks.texts_exact for leaks in audit.leaks):,}" if audit.leaks else "–",
-        f"{sum(leaks.texts_near for leaks in audit.leaks):,}" if audit.leaks else "–",
+        f"{exact:,}+{near:,}" if audit.leaks else "–",
         f"{auc.mean:.3f}" if auc else "–",
         f"{wins.share.mean:.3f}" if wins else "–",
         f"{style.mean:.3f}" if style else "–",
     ]
+
+
+_CAPTION = (
+    "again: rows that stand there before; near: texts (or prompts) that nearly are another; leaks: texts of the "
+    "evaluation that stand here + nearly do; length, style: AUC without the prompt; longer: share of pairs that the "
+    "longer text wins"
+)
