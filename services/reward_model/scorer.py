@@ -130,16 +130,20 @@ class RewardModelScorer:
             for ids in token_ids
         ]
         for row, logit in zip(fitting, logits, strict=True):
-            outcomes[row] = self._scored(checkpoint, logit, len(token_ids[row]))
+            outcomes[row] = self._scored(checkpoint, logit, len(rollouts[row].completion), len(token_ids[row]))
         return outcomes
 
-    def _scored(self, checkpoint: Checkpoint, logit: float, tokens: int) -> Scored:
-        calibration = checkpoint.format.calibration
+    def _scored(self, checkpoint: Checkpoint, logit: float, characters: int, tokens: int) -> Scored:
+        calibration, correction = checkpoint.format.calibration, checkpoint.format.length_correction
         components: dict[str, float] = {}
-        if calibration is not None and math.isfinite(logit):
-            components["probability"] = _sigmoid(calibration.scale * logit + calibration.bias)
+        reward = logit
+        if correction is not None:
+            components["uncorrected"] = logit
+            reward = logit - correction.at(characters)
+        if calibration is not None and math.isfinite(reward):
+            components["probability"] = _sigmoid(calibration.scale * reward + calibration.bias)
         return Scored(
-            reward=logit,
+            reward=reward,
             components=components,
             version=self._version(checkpoint),
             usage=Usage(prompt_tokens=tokens),

@@ -23,9 +23,11 @@ from tests.integration.trainer.tiny_models import same_weights, small_reward_mod
 from tests.support.processes import Service, free_port
 from trainer.data.formats import load_pairs
 from trainer.data.records import PreferencePair
+from trainer.length_control import LengthControl
 from trainer.models import load_tokenizer
 from trainer.presets import LoraPreset, RewardModelPreset
-from trainer.reward_model import RewardModelJob, encoded_pairs, score_pairs, train_reward_model
+from trainer.reward_groups import encoded_pairs
+from trainer.reward_model import RewardModelJob, score_pairs, train_reward_model
 from trainer.runs import Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -57,7 +59,7 @@ def train(
 
 
 def test_it_learns_to_tell_good_from_bad_and_says_how_sure_it_is(tiny: Path, tmp_path: Path, console: Console) -> None:
-    preset = small_reward_model(epochs=15, learning_rate=1e-2, hard_negatives=2)
+    preset = small_reward_model(epochs=25, learning_rate=1e-2)
     run, figures = train(tmp_path / "run", tiny, preset, console)
     assert figures["validation_accuracy"] > 0.9
     form = RewardFormat.read(run.model_folder)
@@ -65,14 +67,61 @@ def test_it_learns_to_tell_good_from_bad_and_says_how_sure_it_is(tiny: Path, tmp
     assert (form.encoding, form.max_tokens) == ("chat", preset.max_tokens)
     assert form.calibration is not None
     assert form.calibration.scale > 0
-    assert form.training["pairs"] == 32
+    assert form.length_correction is None
+    assert form.training["pairs"] == form.training["compared"] == 32
     assert form.training["validation_accuracy"] == figures["validation_accuracy"]
+    assert {"accuracy", "loss"} <= {name for line in run.history() for name in line}
+    assert "eval_accuracy" in {name for line in run.history() for name in line}
+
+
+def test_hard_negatives_join_the_pairs_and_are_counted(tiny: Path, tmp_path: Path, console: Console) -> None:
+    run, _ = train(tmp_path / "run", tiny, small_reward_model(epochs=1, hard_negatives=2), console)
+    form = RewardFormat.read(run.model_folder)
+    assert form is not None
     made = form.training["hard_negatives"]
     assert isinstance(made, dict)
     counts = [count for count in made.values() if isinstance(count, int)]
     assert sum(counts) == 64
-    assert {"accuracy", "loss"} <= {name for line in run.history() for name in line}
-    assert "eval_accuracy" in {name for line in run.history() for name in line}
+
+
+@pytest.mark.parametrize("control", [LengthControl.MATCHED, LengthControl.ODIN])
+def test_with_length_held_in_check_it_still_learns_and_leaves_one_label(
+    tiny: Path, tmp_path: Path, console: Console, control: LengthControl
+) -> None:
+    preset = small_reward_model(epochs=25, learning_rate=1e-2, length_control=control, group_size=2)
+    run, figures = train(tmp_path / "run", tiny, preset, console)
+    assert figures["validation_accuracy"] > 0.9
+    form = RewardFormat.read(run.model_folder)
+    assert form is not None
+    assert form.training["length_control"] == control.value
+    assert json.loads((run.model_folder / "config.json").read_text(encoding="utf-8"))["id2label"].keys() == {"0"}
+    assert AutoModelForSequenceClassification.from_pretrained(run.model_folder).config.num_labels == 1
+
+
+def test_adapters_with_a_second_head_leave_one_label_too(tiny: Path, tmp_path: Path, console: Console) -> None:
+    preset = small_reward_model(epochs=1, length_control=LengthControl.ODIN, lora=LoraPreset(rank=2, alpha=4))
+    run, _ = train(tmp_path / "run", tiny, preset, console)
+    assert AutoModelForSequenceClassification.from_pretrained(run.model_folder).config.num_labels == 1
+
+
+async def test_what_length_adds_is_regressed_out_and_the_service_subtracts_it(
+    tiny: Path, tmp_path: Path, console: Console
+) -> None:
+    longer = [dataclasses.replace(pair, chosen=pair.chosen + "，祝你好" * 4) for pair in EASY]
+    preset = small_reward_model(epochs=2, learning_rate=1e-2, length_control=LengthControl.RESIDUAL)
+    run, _ = train(tmp_path / "run", tiny, preset, console, validation=longer)
+    form = RewardFormat.read(run.model_folder)
+    assert form is not None
+    line = form.length_correction
+    assert line is not None
+    tokenizer = load_tokenizer(str(run.model_folder))
+    model = AutoModelForSequenceClassification.from_pretrained(run.model_folder)
+    logits, _ = score_pairs(model, tokenizer, form.encoding, longer)
+    scores = await served_scores(run.model_folder, tmp_path, longer)
+    for pair, logit, score in zip(longer, logits, scores, strict=True):
+        assert score.components["uncorrected"] == pytest.approx(logit, abs=1e-4)
+        assert score.reward == pytest.approx(logit - line.at(len(pair.chosen)), abs=1e-4)
+    assert max(abs(height) for height in line.logits) > 0.01
 
 
 def test_without_validation_pairs_there_is_no_calibration_and_no_accuracy(
@@ -102,9 +151,9 @@ def test_a_few_pairs_that_are_too_long_are_left_out_and_many_are_an_error(
     tokenizer = load_tokenizer(str(tiny))
     long = PreferencePair("贺新居", "灯" * 300, "火")
     many = starter_pairs(100)
-    kept, rows = encoded_pairs(tokenizer, "chat", [*many, long], 256)
-    assert kept == many
-    assert len(rows) == 100
+    encoded = encoded_pairs(tokenizer, "chat", [*many, long], 256)
+    assert encoded.pairs == many
+    assert len(encoded.groups) == 100
     assert "pairs_left_out" in capsys.readouterr().out
     with pytest.raises(InvalidData, match="2 of 102 are longer than 256 tokens"):
         encoded_pairs(tokenizer, "chat", [*many, long, dataclasses.replace(long, prompt="贺新婚")], 256)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from trainer.reward_model import fit_calibration
+from trainer.calibration import fit_calibration
 
 Values = NDArray[np.float64]
 
