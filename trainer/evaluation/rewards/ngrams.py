@@ -41,12 +41,14 @@ def fit_ngrams(texts: Sequence[str], labels: Sequence[int]) -> NgramModel:
     from sklearn.feature_extraction.text import CountVectorizer  # slow to import
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     pipeline = make_pipeline(
         CountVectorizer(analyzer="char", ngram_range=(1, LONGEST), binary=True, lowercase=False),
         LogisticRegression(C=REGULARISATION, max_iter=MOST_STEPS),
     )
-    pipeline.fit(list(texts), np.asarray(labels))
+    with threadpool_limits(limits=1):  # its steps are so short that threads wait for each other: 20 times as long
+        pipeline.fit(list(texts), np.asarray(labels))
     return NgramModel(pipeline)
 
 
