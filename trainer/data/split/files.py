@@ -65,6 +65,7 @@ def describe(split: Split) -> dict[str, Any]:
             name: {"rows": len(rows), "wanted": split.wanted.get(name)} | length_figures(split.kind, rows)
             for name, rows in split.parts.items()
         },
+        "groups": {"count": len(split.groups), "largest": split.groups[0]},
         "left_out": {reason.value: count for reason, count in split.reasons.items()},
     }
 

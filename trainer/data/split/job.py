@@ -83,6 +83,7 @@ class Split:
         length_matched: Whether held-out rows are.
         parts: Rows of each split, in the order of the sources.
         wanted: Rows asked for of each held-out split.
+        groups: Rows of each group that is not divided, the largest first.
         left_out: All other rows, each with its reason.
     """
 
@@ -93,6 +94,7 @@ class Split:
     length_matched: bool
     parts: Mapping[str, Sequence[Entry]]
     wanted: Mapping[str, int]
+    groups: Sequence[int]
     left_out: Sequence[LeftOut]
 
     @property
@@ -152,6 +154,7 @@ def make_split(job: SplitJob, ticks: Ticks = lambda _step: None) -> Split:
         length_matched=is_matched and bool(wanted),
         parts=parts,
         wanted=wanted,
+        groups=sorted(map(len, clusters.members().values()), reverse=True),
         left_out=sorted(left_out, key=lambda each: (place[each.entry.source], each.entry.row)),
     )
 

@@ -63,6 +63,7 @@ def test_the_record_names_sources_settings_counts_and_files(split: Split, tmp_pa
     assert (excluded["role"], excluded["rows"]) == ("exclude", 2)
     assert record["settings"]["near"] == 0.7
     assert record["parts"]["train"]["rows"] == len(split.parts["train"])
+    assert record["groups"] == {"count": 58, "largest": 1}
     assert record["left_out"] == {"text": 2}
     assert {path.name for path in folder.iterdir()} == {RECORD, *record["files"]}
     lines = [json.loads(line) for line in (folder / LEFT_OUT).read_text(encoding="utf-8").splitlines()]
