@@ -66,6 +66,14 @@ class Comparison:
             return False
         return self.mean.interval.mean > 0 and share >= MOSTLY
 
+    @property
+    def hidden_by_length(self) -> bool:
+        """Whether one of the two is better at equal length, and the plain means do not show it."""
+        if self.mean is None or self.at_equal_length is None or not self.characters.excludes_zero:
+            return False
+        plain, equal = self.mean.interval, self.at_equal_length
+        return equal.excludes_zero and not (plain.excludes_zero and plain.mean * equal.mean > 0)
+
 
 def compare(
     written: Sequence[Written],

@@ -24,8 +24,10 @@ from trainer.evaluation.auc import FLOOR, TOLERANCE
 from trainer.evaluation.intervals import Interval, bootstrap_mean
 
 RESAMPLES = 2_000
-KNOTS = (10, 50, 90)
-"""Percentiles of all lengths at which the spline bends."""
+KNOTS = (5, 27.5, 50, 72.5, 95)
+"""Percentiles of all lengths at which the spline bends: many enough for rewards that rise with length and then fall."""
+ENDS = (1, 99)
+"""Percentiles of all lengths; to the curve no text is shorter or longer: one of a thousand characters bends nothing."""
 LEAST_PROMPTS = 5
 """Matched pairs on fewer prompts say nothing."""
 
@@ -100,31 +102,36 @@ def matched(one: LengthsAndRewards, other: LengthsAndRewards, *, seed: int = 0) 
 
 
 class _Basis:
-    """Length as features of a natural cubic spline with three knots; a straight line where lengths hardly differ.
+    """Length as features of a natural cubic spline; a straight line where lengths hardly differ.
 
     Source: Harrell, Regression Modeling Strategies, 2.4.5.
     """
 
     def __init__(self, lengths: Sequence[float]) -> None:
-        array = np.asarray(lengths, dtype=np.float64)
-        self._middle, self._spread = array.mean(), array.std() or 1.0
-        self._knots = np.percentile((array - self._middle) / self._spread, KNOTS)
+        self._ends = np.percentile(lengths, ENDS)
+        within = np.clip(np.asarray(lengths, dtype=np.float64), *self._ends)
+        self._middle, self._spread = within.mean(), within.std() or 1.0
+        knots = np.unique(np.percentile(within, KNOTS))
+        self._knots = (knots - self._middle) / self._spread if knots.size >= 3 else np.zeros(0)
 
     def features(self, lengths: Sequence[float]) -> Floats:
-        """``(texts, 1 or 2)``."""
-        scaled: Floats = (np.asarray(lengths, dtype=np.float64) - self._middle) / self._spread
-        low, bend, high = self._knots
-        if not low < bend < high:
-            return scaled[:, None]
+        """``(texts, 1)`` without knots, else ``(texts, knots - 1)``."""
+        within = np.clip(np.asarray(lengths, dtype=np.float64), *self._ends)
+        scaled: Floats = (within - self._middle) / self._spread
+        columns = [scaled]
+        if self._knots.size:
+            *inner, before, last = self._knots
+            for knot in inner:
+                share = (last - knot) / (last - before)
+                bent = _cubed(scaled - knot) - share * _cubed(scaled - before) + (share - 1) * _cubed(scaled - last)
+                columns.append(bent / (last - self._knots[0]) ** 2)
+        return np.stack(columns, axis=1)
 
-        def cubed(knot: float) -> Floats:
-            above: Floats = np.maximum(scaled - knot, 0.0) ** 3
-            return above
 
-        curved = (
-            cubed(low) - cubed(bend) * (high - low) / (high - bend) + cubed(high) * (bend - low) / (high - bend)
-        ) / (high - low) ** 2
-        return np.stack([scaled, curved], axis=1)
+def _cubed(above: Floats) -> Floats:
+    """Of what is above 0."""
+    result: Floats = np.maximum(above, 0.0) ** 3
+    return result
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ def notices(result: PolicyResult) -> Iterator[Notice]:
     for each in result.comparisons:
         if each.rises_mostly_by_length:
             yield Notice(text=_mostly_length(each), tone="warn")
+        elif each.hidden_by_length:
+            yield Notice(text=_hidden(each), tone="warn")
     for model, texts in result.texts.items():
         for share, what in _shares(texts):
             if share is not None and share.mean > MANY:
@@ -48,6 +50,20 @@ def _mostly_length(comparison: Comparison) -> str:
         f"{comparison.reward} rewards {comparison.other} more than {comparison.one} by "
         f"{comparison.mean.interval.mean:.3f}, mostly by length: its texts are {abs(longer):.1f} characters "
         f"{'longer' if longer > 0 else 'shorter'}, and at equal length {comparison.at_equal_length.mean:+.3f} is left."
+    )
+
+
+def _hidden(comparison: Comparison) -> str:
+    assert comparison.mean is not None
+    assert comparison.at_equal_length is not None
+    left = comparison.at_equal_length.mean
+    better, worse = comparison.other, comparison.one
+    if left < 0:
+        better, worse = worse, better
+    return (
+        f"At equal length {comparison.reward} rewards {better} more than {worse} by {abs(left):.3f}; the plain means "
+        f"do not show it ({comparison.other} − {comparison.one}: {comparison.mean.interval.mean:+.3f}), since "
+        f"{comparison.other} writes {comparison.characters.mean:+.1f} characters."
     )
 
 

@@ -70,6 +70,7 @@ class PolicyResult:
                     **dataclasses.asdict(each),
                     "by_length": each.by_length,
                     "rises_mostly_by_length": each.rises_mostly_by_length,
+                    "hidden_by_length": each.hidden_by_length,
                 }
                 for each in self.comparisons
             ],

@@ -65,6 +65,18 @@ def test_a_rise_at_equal_length_is_not() -> None:
     )
     assert found.by_length == pytest.approx(0.1, abs=0.1)
     assert not found.rises_mostly_by_length
+    assert not found.hidden_by_length
+
+
+def test_what_length_hides_is_named() -> None:
+    policies = [policy("base", around=30, seed=1), policy("sft", around=40, seed=2)]
+    by = judged(policies, lambda name, s: scored((name == "sft") * 0.5 - len(s.completion) / 20 + noise(s)))
+    (found,) = compared(policies, by)
+    assert found.mean is not None
+    assert found.at_equal_length is not None
+    assert found.mean.interval.mean < 0.1 < found.at_equal_length.low
+    assert found.hidden_by_length
+    assert not found.rises_mostly_by_length
 
 
 def test_a_fall_and_a_difference_by_chance_are_no_rise() -> None:
@@ -74,6 +86,7 @@ def test_a_fall_and_a_difference_by_chance_are_no_rise() -> None:
     assert not fall.rises_mostly_by_length
     (chance,) = compared(policies, judged(policies, lambda _, s: scored(noise(s))))
     assert chance.by_length is None
+    assert not chance.hidden_by_length
     assert not chance.rises_mostly_by_length
 
 

@@ -65,6 +65,26 @@ def test_a_reward_that_stops_rising_with_length_is_followed_by_the_curve() -> No
     assert abs(adjusted({"short": short, "long": long}).differences[("short", "long")].mean) < 0.15
 
 
+def test_a_reward_that_rises_with_length_and_then_falls_is_followed_too() -> None:
+    def arched(length: float) -> float:
+        return -((length - 35) ** 2) / 200
+
+    short, long = texts(arched, around=30, seed=3), texts(lambda n: arched(n) + 0.5, around=46, seed=4)
+    assert mean(long) - mean(short) < 0.3, "plainly the better one looks hardly better, for its lengths lie off the top"
+    interval = adjusted({"short": short, "long": long}).differences[("short", "long")]
+    assert interval.low < 0.5 < interval.high
+    assert interval.high - interval.low < 0.4
+
+
+def test_texts_that_run_on_without_end_do_not_bend_the_curve_for_the_others() -> None:
+    before = texts(lambda n: n / 20, around=30, seed=1)
+    after = texts(lambda n: n / 20 + 0.5, around=38, seed=2)
+    for prompt in list(after)[:4]:
+        after[prompt][0] = (1500.0, 2.0)
+    interval = adjusted({"before": before, "after": after}).differences[("before", "after")]
+    assert interval.low < 0.5 < interval.high
+
+
 def test_without_a_difference_in_length_the_adjusted_difference_is_the_plain_one() -> None:
     one = texts(lambda n: 1.0, around=30, seed=5, spread=0.0, noise=0.2)
     other = texts(lambda n: 1.4, around=30, seed=6, spread=0.0, noise=0.2)
