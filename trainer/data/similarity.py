@@ -34,6 +34,8 @@ COUNTED_AT_ONCE = 100_000
 
 Tick = Callable[[int, int], None]
 """Called with how many texts are done, and of how many."""
+Ticks = Callable[[str], Tick | None]
+"""Gives what to tell of the progress of a step, by its name."""
 Indices = npt.NDArray[np.int64]
 
 

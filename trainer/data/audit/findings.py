@@ -181,6 +181,8 @@ def _shortcuts(audit: SourceAudit) -> Iterator[_Found]:
         value = audit.style.auc.mean
         sentence = f"AUC of style alone, without the prompt: {audit.style.auc}{_stratified(audit.style)}"
         yield _Found("style_auc", max(value, 1 - value), sentence)
+    if audit.labels and not audit.style:
+        yield _Found("style_not_measured", 1, "style alone was not measured: there are too few rows that share nothing")
     for where, style in audit.style_on.items():
         if style.auc:
             sentence = f"AUC on {where} of style learnt here, without what leaks: {style.auc}{_stratified(style)}"

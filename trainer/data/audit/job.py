@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from shared.errors import InvalidRequest
 from trainer.data.audit.findings import Bounds, Finding, findings_of, leak_findings
 from trainer.data.audit.leaks import Leaks, leaks_into
-from trainer.data.audit.source_audit import SourceAudit, Ticks, audit_source
+from trainer.data.audit.source_audit import SourceAudit, audit_source
 from trainer.data.entries import Source, read_source
 from trainer.data.formats import WARM_UP, starter_split
+from trainer.data.similarity import Ticks
 
 HELD_OUT_STARTER = ("starter:validation", "starter:test")
 TOGETHER = "all sources together"
@@ -87,10 +88,11 @@ def run_audit(job: AuditJob, ticks: Ticks = lambda _step: None) -> Audit:
         ticks: Of the progress.
 
     Raises:
-        InvalidData: A source is not there or cannot be read.
+        InvalidData: A source is not there or cannot be read, or a row of an evaluation is not in order.
     """
     names = dict.fromkeys([*job.sources, *(name for source in job.sources for name in job.evaluations_of(source))])
-    read = {name: read_source(name, strict=False) for name in names}
+    # What an evaluation lacked would not be seen to leak; of an audited source it is a finding.
+    read = {name: read_source(name, strict=name not in job.sources) for name in names}
     audits = [
         audit_source(
             read[name],

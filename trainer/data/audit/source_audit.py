@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,13 +15,11 @@ from trainer.data.audit.repeats import Repeats, repeats_of
 from trainer.data.audit.style_shortcut import StyleShortcut, fitted_in_folds, fitted_without
 from trainer.data.clusters import clustered
 from trainer.data.entries import Entry, Source
-from trainer.data.similarity import Tick
+from trainer.data.similarity import Ticks
 from trainer.evaluation.rewards.groups import FOLDS, Integers, folds_of
 
 LEAST_OF_LABEL = 20
 """With fewer texts of a label, a model of style says nothing."""
-
-Ticks = Callable[[str], Tick | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

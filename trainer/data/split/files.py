@@ -36,7 +36,7 @@ def write_split(split: Split, output: Path) -> bool:
     if output.is_dir() and any(output.iterdir()):
         _check_same(output, json.loads(json.dumps(record)))
         return True
-    half = output.with_name(f"{HALF_WRITTEN}{output.name}")
+    half = output.absolute().with_name(f"{HALF_WRITTEN}{output.name}")
     if half.is_dir():  # of a process that was killed
         shutil.rmtree(half)
     half.mkdir(parents=True)

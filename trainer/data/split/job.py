@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from shared.errors import InvalidData, InvalidRequest
 from trainer.data.clusters import PROMPT_RULES, Clusters, PromptRule, clustered
 from trainer.data.entries import Entry, Kind, Source, read_source
 from trainer.data.lengths import about_as_long_pair, length_auc
-from trainer.data.similarity import Tick
+from trainer.data.similarity import Ticks
 from trainer.data.split.drawing import (
     BESIDE,
     TRAIN,
@@ -24,9 +24,6 @@ from trainer.data.split.exclusion import LeftOut, Reason, sound_entries, without
 HELD_OUT = ("validation", "test")
 SPLIT_NAMES = (TRAIN, *HELD_OUT)
 LABELLED_KINDS: tuple[Kind, ...] = ("pairs", "labelled")
-
-Ticks = Callable[[str], Tick | None]
-"""Gives what to tell of the progress of a step, by its name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import InvalidRequest
+from shared.errors import InvalidData, InvalidRequest
 from tests.unit.trainer.data.split.made import Maker, nearly
 from trainer.data.audit.findings import Bounds, Finding, findings_of
 from trainer.data.audit.job import TOGETHER, Audit, AuditJob, run_audit
@@ -105,6 +105,15 @@ def test_leaks_are_found_in_either_of_several_sources_and_in_all_together(make: 
     ]
     assert {each.evaluation for each in audit.broken} == {evaluation}
     assert "good there, good here: 1 of 6" in audit.broken[0].sentence
+
+
+def test_a_broken_row_is_a_finding_in_a_source_and_an_error_in_an_evaluation(make: Maker) -> None:
+    broken = make.file([*balanced(make, 10), {"prompt": "给", "chosen": "", "rejected": "祝好"}], "broken.jsonl")
+    audit = run_audit(AuditJob(sources=(broken,)))
+    assert finding(audit, "refused_rows").value == 1
+    assert finding(audit, "style_not_measured").severity == "noted"
+    with pytest.raises(InvalidData, match="row 11: field 'chosen' is empty"):
+        run_audit(AuditJob(sources=(make.file(balanced(make, 10)),), evaluation=(broken,)))
 
 
 def test_starter_splits_are_compared_with_the_held_out_ones_unless_told_otherwise() -> None:
