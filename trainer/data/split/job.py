@@ -110,7 +110,7 @@ def make_split(job: SplitJob, ticks: Ticks = lambda _step: None) -> Split:
 
     Raises:
         InvalidData: A source cannot be read, sources are of several kinds, length-matching is asked for where there are
-            no labels, or there is nothing to train on.
+            no labels, or a part would be empty.
     """
     sources = [read_source(name) for name in job.data]
     excluded = [read_source(name) for name in job.exclude]
@@ -140,6 +140,10 @@ def make_split(job: SplitJob, ticks: Ticks = lambda _step: None) -> Split:
             left_out.append(LeftOut(entry=kept[row], reason=Reason.BESIDE, like=held_out[clusters.of(row)]))
         else:
             parts[name].append(kept[row])
+    for name in wanted:
+        if not parts[name]:
+            why = "no rows in which length says nothing" if is_matched else "no group of rows small enough"
+            raise InvalidData(job.data[0], f"there are {why} for {name}: ask for none, or for another share")
     if not parts[TRAIN]:
         raise InvalidData(job.data[0], "no row is left to train on: ask for smaller shares")
     place = {source.name: index for index, source in enumerate(sources)}

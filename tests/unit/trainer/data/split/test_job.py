@@ -203,6 +203,20 @@ def test_a_group_larger_than_a_part_stays_in_training(make: Maker) -> None:
     assert sum(row.completions[0].text == text for row in split.parts["train"]) == 30
 
 
+@pytest.mark.parametrize(
+    ("lengths", "length_matched", "sentence"),
+    [((60, 20), None, "no rows in which length says nothing for validation"), ((20, 20), False, "no group of rows")],
+)
+def test_a_part_that_would_be_empty_is_an_error(
+    make: Maker, lengths: tuple[int, int], length_matched: bool | None, sentence: str
+) -> None:
+    rows = [make.pair(*lengths) for _ in range(20)]
+    shared = {"prompt": rows[0]["prompt"]} if length_matched is False else {}
+    source = make.file([row | shared for row in rows])
+    with pytest.raises(InvalidData, match=sentence):
+        make_split(SplitJob(data=(source,), length_matched=length_matched))
+
+
 def test_where_everything_is_kept_out_nothing_can_be_split(make: Maker) -> None:
     source = make.file(make.pairs(5))
     copy = make.file([json.loads(line) for line in Path(source).read_text(encoding="utf-8").splitlines()], "copy.jsonl")
