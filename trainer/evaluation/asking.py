@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +46,12 @@ class NamedReward:
 
     name: str
     url: str
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may stand in a record: a queue's may hold a password."""
+        parts = urllib.parse.urlsplit(self.url)
+        return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 class Connect(Protocol):

@@ -21,8 +21,8 @@ from trainer.evaluation.policies.texts import TEXTS, EvaluatedText, read_texts
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 FAILS_ONE_IN = 9
-KILLED_PROMPTS, KILLED_TEXTS = 192, 768
-"""Eight parts."""
+KILLED_PROMPTS, KILLED_TEXTS = 120, 480
+"""Five parts."""
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,7 @@ class PolicyJob:
         return {
             **self.asked(prompts),
             "models": {model.name: model.source for model in self.models},
-            "rewards": {reward.name: reward.url for reward in self.rewards},
+            "rewards": {reward.name: reward.shown for reward in self.rewards},
             "train": list(self.train),
             "requests": self.requests,
             "thresholds": dict(self.thresholds),

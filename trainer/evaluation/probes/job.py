@@ -59,7 +59,7 @@ class ProbesJob:
     def settings(self, rows: Sequence[Labelled], train: Sequence[Labelled]) -> dict[str, object]:
         """What decides the result, and so has to be the same when a run is resumed."""
         return {
-            "rewards": {reward.name: reward.url for reward in self.rewards},
+            "rewards": {reward.name: reward.shown for reward in self.rewards},
             "data": self.data,
             "data_sha256": digest_of(rows),
             "train": self.train,

@@ -180,3 +180,11 @@ def test_rewards_are_named_by_options() -> None:
     for wrong in (["http://127.0.0.1"], ["judge="], ["a=http://h", "a=http://h"], ["a=ftp://h"]):
         with pytest.raises(InvalidUrl):
             parse_named_rewards(wrong)
+
+
+def test_a_record_of_a_reward_holds_no_password() -> None:
+    assert (
+        NamedReward("judge", "redis://user:secret@redis:6379/0?reward=judge").shown
+        == "redis://redis:6379/0?reward=judge"
+    )
+    assert NamedReward("rm", "http://127.0.0.1:8002").shown == "http://127.0.0.1:8002"
