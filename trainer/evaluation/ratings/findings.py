@@ -23,12 +23,11 @@ from trainer.evaluation.ratings.people import (
     ModelByPeople,
     PeopleComparison,
     RatedItem,
-    RewardAndPeople,
     models_by_people,
     people_compare,
     rated_items,
-    rewards_and_people,
 )
+from trainer.evaluation.ratings.reward_agreement import RewardAndPeople, rewards_and_people
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from trainer.evaluation.intervals import Interval
 from trainer.evaluation.policies.tables import PERCENT, difference_cells
 from trainer.evaluation.ratings.agreement import SCORE_NAME
 from trainer.evaluation.ratings.findings import Findings
-from trainer.evaluation.ratings.people import LENGTH
+from trainer.evaluation.ratings.reward_agreement import LENGTH
 from trainer.evaluation.ratings.rubric import ACCEPTABLE, DIMENSIONS
 from trainer.report.charts import interval_bars
 from trainer.report.document import (

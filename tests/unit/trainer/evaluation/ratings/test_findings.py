@@ -15,8 +15,8 @@ from tests.unit.trainer.evaluation.ratings.made import evaluated, filled, key_of
 from trainer.evaluation.policies.texts import EvaluatedText, RewardOfText
 from trainer.evaluation.ratings.filled import FilledSheet
 from trainer.evaluation.ratings.findings import Findings, findings
-from trainer.evaluation.ratings.people import LENGTH, RewardAndPeople, correlation
 from trainer.evaluation.ratings.report import ratings_document
+from trainer.evaluation.ratings.reward_agreement import LENGTH, RewardAndPeople, correlation
 from trainer.report.document import Notice
 
 PROMPTS = 30
