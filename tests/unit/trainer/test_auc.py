@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from trainer.evaluation.auc import Auc, auc, length_stratified_auc
+from trainer.evaluation.auc import Auc, auc, length_stratified_auc, ranked_near_pairs
 
 
 def rows(count: int, *, seed: int, shift: float = 0.0) -> tuple[list[float], list[int], list[int]]:
@@ -121,3 +123,40 @@ def test_a_figure_reads_well() -> None:
     found = auc([1, 0], [1, 0])
     assert isinstance(found, Auc)
     assert str(found) == "1.000 [1.000, 1.000]"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 1), st.integers(5, 40), st.integers(0, 3)), min_size=2, max_size=40
+    )
+)
+@settings(max_examples=60)
+def test_rows_drawn_several_times_are_in_several_pairs(drawn: list[tuple[int, int, int, int]]) -> None:
+    """As if each row stood there as often as it is drawn."""
+    scores, labels, lengths, times = (list(column) for column in zip(*drawn, strict=True))
+    if len(set(labels)) < 2:
+        return
+    several = [place for place, count in enumerate(times) for _ in range(count)]
+    near = [
+        (one, two)
+        for one in several
+        for two in several
+        if labels[one] == 1
+        and labels[two] == 0
+        and abs(lengths[one] - lengths[two]) <= max(2.0, 0.1 * (lengths[one] + lengths[two]) / 2)
+    ]
+    won = sum((scores[one] > scores[two]) + 0.5 * (scores[one] == scores[two]) for one, two in near)
+    try:
+        pairs = ranked_near_pairs(scores, labels, lengths)
+    except ValueError:
+        assert not near
+        return
+    found = pairs.shares(np.asarray([times], dtype=np.float64))[0]
+    assert math.isnan(found) if not near else found == pytest.approx(won / len(near))
+
+
+def test_ten_thousand_rows_need_no_list_of_their_pairs() -> None:
+    scores, labels, lengths = rows(10_000, seed=5, shift=1.0)
+    found = length_stratified_auc(scores, labels, lengths, resamples=20)
+    assert found.pairs > 1_000_000
+    assert found.interval.low < found.interval.mean < found.interval.high

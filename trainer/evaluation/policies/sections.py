@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 from collections.abc import Iterator, Sequence
 
 from trainer.evaluation.policies.result import FAILED_NOTICE, PolicyResult
@@ -21,6 +22,8 @@ from trainer.report.document import (
     text_cell,
 )
 
+FAR = 4
+"""So many times the longest median, lengths are not drawn any more."""
 POINTS = 300
 """Dots of each policy in a plot: more are neither seen nor loaded quickly."""
 
@@ -95,12 +98,11 @@ def _rewards(result: PolicyResult) -> Section:
                     interval_cell(figures.mean),
                     interval_cell(figures.at_equal_length),
                     *(interval_cell(figures.mean_of[name]) for name in result.slices),
-                    number_cell(figures.scored, form=",.0f"),
                     number_cell(failed, form=",.0f", tone=_failed_tone(figures.failed_share)),
                 ]
             )
     table = Table(
-        columns=["reward", "policy", "mean", "mean at equal length", *result.slices, "scored", "not scored"],
+        columns=["reward", "policy", "mean", "at equal length", *result.slices, "not scored"],
         rows=rows,
         note="At equal length: how the reward goes with length is fitted among texts of the same policy, and each mean "
         "is moved to where it would be if all policies wrote texts of the same lengths.",
@@ -122,16 +124,26 @@ def _reward_plots(result: PolicyResult) -> Iterator[Plot]:
 
 
 def _texts(result: PolicyResult) -> Section:
-    lengths = {one.model: [float(len(sample.completion)) for sample in one.samples] for one in result.written}
-    title = "Characters of a text"
-    blocks: list[Block] = [
-        length_table(result),
-        Plot(title=title, svg=grouped_histograms(lengths, title, "characters")),
-        variety_table(result),
-    ]
+    blocks: list[Block] = [length_table(result), _length_plot(result), variety_table(result)]
     if result.training_texts is not None:
         blocks.append(copying_table(result, result.training_texts))
     return Section(title="Texts", blocks=blocks)
+
+
+def _length_plot(result: PolicyResult) -> Plot:
+    """Without the few texts that are so long that all others would be one bar."""
+    lengths = {one.model: [float(len(sample.completion)) for sample in one.samples] for one in result.written}
+    together = [length for some in lengths.values() for length in some]
+    limit = FAR * max(statistics.median(some) for some in lengths.values())
+    longer = sum(length > limit for length in together)
+    title = "Characters of a text"
+    svg = grouped_histograms(
+        {model: [length for length in some if length <= limit] for model, some in lengths.items()}, title, "characters"
+    )
+    note = (
+        f"{longer:,} of {len(together):,} texts are longer than {limit:.0f} characters and not shown." if longer else ""
+    )
+    return Plot(title=title, svg=svg, note=note)
 
 
 def _comparisons(result: PolicyResult) -> Iterator[Section]:

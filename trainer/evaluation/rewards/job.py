@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,13 +114,13 @@ def evaluate_rewards(job: RewardsJob, console: Console) -> tuple[Evaluation, lis
     )
     answers = _ask(job, job.rewards, material.texts, console, "score")
     thresholds = _ask_validation(job, answers, material, console)
-    extra = _probe(job, material, console) if job.probes else Probed()
     every = [
         reward_column(reward.name, answers[reward.name], infos[reward.name], material, thresholds.get(reward.name))
         for reward in job.rewards
     ]
     outcomes = {name: outcomes_of(_each_once(material, scores)) for name, scores in answers.items()}
     compared = _compared(job, every, outcomes)
+    extra = _probe(job, {each.name for each in compared}, material, console) if job.probes else Probed()
     columns, measured, slices = _measure(job, material, compared, frequencies, console)
     evaluation = Evaluation(
         material=material,
@@ -179,15 +179,15 @@ class Probed:
     record: Mapping[str, Any] | None = None
 
 
-def _probe(job: RewardsJob, material: Material, console: Console) -> Probed:
-    """Nothing where no probe applies to the data."""
+def _probe(job: RewardsJob, names: Container[str], material: Material, console: Console) -> Probed:
+    """Probe the rewards that are compared; says so where no probe applies to the data."""
     train = load_labelled(job.sources.train) if job.sources.train is not None else []
     plan: ProbePlan = plan_probes(material.rows, train, seed=job.seed, limit=job.probe_cases)
     if not plan.honest:
         return Probed(notices=[Notice(text="No probe applies to these data.", tone="warn")])
     console.print(f"probes: {plan}", highlight=False, soft_wrap=True)
     asker = served(
-        job.rewards,
+        [reward for reward in job.rewards if reward.name in names],
         journal=job.output / JOURNAL,
         console=console,
         timeout_seconds=job.timeout_seconds,

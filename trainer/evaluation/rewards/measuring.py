@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from shared.errors import ZhufuError
-from trainer.evaluation.auc import Floats, PairTable, near_pair_table, pair_table
+from trainer.evaluation.auc import Floats, RankedPairs, ranked_near_pairs, ranked_pairs
 from trainer.evaluation.rewards import classification
 from trainer.evaluation.rewards.calibration import Bin, brier, calibration_error, error_by_chance, reliability
 from trainer.evaluation.rewards.column import Column
@@ -175,7 +175,7 @@ def measure(
         figures=figures,
         slices=sliced,
         calibration=calibration,
-        near_pairs=0 if near is None else int(near.compared.sum()),
+        near_pairs=0 if near is None else near.pairs,
         matched=matched,
         close=close,
     )
@@ -196,7 +196,7 @@ def wins(pairs: Floats) -> Floats:
 def _of_rows(column: Column, rows: Integers, labels: Integers, lengths: Floats) -> dict[Measure, Statistic]:
     scores, decisions = column.scores[rows], column.decisions[rows]
     statistics = {
-        Measure.AUC: _auc(pair_table(scores.tolist(), labels.tolist())),
+        Measure.AUC: ranked_pairs(scores, labels).shares,
         Measure.ACCURACY: classification.accuracy(decisions, labels),
         Measure.PRECISION: classification.precision(decisions, labels),
         Measure.RECALL: classification.recall(decisions, labels),
@@ -205,23 +205,16 @@ def _of_rows(column: Column, rows: Integers, labels: Integers, lengths: Floats) 
     }
     near = _near(scores, labels, lengths)
     if near is not None:
-        statistics[Measure.STRATIFIED_AUC] = _auc(near)
+        statistics[Measure.STRATIFIED_AUC] = near.shares
     if column.probabilities is not None:
         statistics[Measure.CALIBRATION_ERROR] = calibration_error(column.probabilities[rows], labels)
         statistics[Measure.BRIER] = brier(column.probabilities[rows], labels)
     return statistics
 
 
-def _auc(table: PairTable) -> Statistic:
-    def statistic(times: Floats) -> Floats:
-        return table.shares(times[:, table.is_good], times[:, ~table.is_good])
-
-    return statistic
-
-
-def _near(scores: Floats, labels: Integers, lengths: Floats) -> PairTable | None:
+def _near(scores: Floats, labels: Integers, lengths: Floats) -> RankedPairs | None:
     try:
-        return near_pair_table(scores.tolist(), labels.tolist(), lengths.tolist())
+        return ranked_near_pairs(scores, labels, lengths)
     except ValueError:  # no pair is of about the same length
         return None
 
@@ -248,16 +241,15 @@ def _of_slice(
     column: Column, population: Population, places: Integers, labels: Integers, lengths: Floats
 ) -> dict[Measure, Statistic]:
     scores, decisions = column.scores[population.rows[places]], column.decisions[population.rows[places]]
-    table = _auc(pair_table(scores.tolist(), labels[places].tolist()))
+    pairs = ranked_pairs(scores, labels[places])
     right = ratio_of((decisions == labels[places]).astype(np.float64), np.ones(places.size))
     statistics: dict[Measure, Statistic] = {
-        Measure.AUC: lambda times: table(times[:, places]),
+        Measure.AUC: lambda times: pairs.shares(times[:, places]),
         Measure.ACCURACY: lambda times: right(times[:, places]),
     }
     near = _near(scores, labels[places], lengths[places])
-    if near is not None and min(int(near.compared.any(axis=axis).sum()) for axis in (0, 1)) >= LEAST_ROWS:
-        stratified = _auc(near)
-        statistics[Measure.STRATIFIED_AUC] = lambda times: stratified(times[:, places])
+    if near is not None and min(near.positives, near.negatives) >= LEAST_ROWS:
+        statistics[Measure.STRATIFIED_AUC] = lambda times: near.shares(times[:, places])
     return statistics
 
 

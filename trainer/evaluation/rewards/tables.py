@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from trainer.evaluation.asking import REQUESTS_AT_ONCE, ROWS_AT_ONCE
 from trainer.evaluation.intervals import Interval
 from trainer.evaluation.rewards.column import Column
 from trainer.evaluation.rewards.comparisons import Comparison
@@ -135,8 +136,8 @@ def answers_table(evaluation: Evaluation) -> Table:
             "tokens a text",
         ],
         rows=[_answers(name, evaluation) for name in evaluation.outcomes],
-        note="Each text is asked once. Latency: from admission to outcome, waiting included, as the service measured; "
-        "cached answers are left out.",
+        note="Each text is asked once. Latency: from admission to outcome, as the service measured, with up to "
+        f"{ROWS_AT_ONCE * REQUESTS_AT_ONCE} texts under way at once, their waiting included; without cached answers.",
     )
 
 

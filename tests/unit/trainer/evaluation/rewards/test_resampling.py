@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trainer.evaluation.auc import Floats, pair_table
+from trainer.evaluation.auc import ranked_pairs
 from trainer.evaluation.rewards import resampling
 from trainer.evaluation.rewards.resampling import Estimate, estimate, ratio_of, share_of
 
@@ -72,12 +72,8 @@ def test_the_interval_of_an_auc_covers_the_truth_about_95_times_in_100() -> None
     covered = 0
     labels = np.asarray([1, 0] * 40)
     for seed in range(100):
-        table = pair_table((np.random.default_rng(seed).normal(size=80) + labels).tolist(), labels.tolist())
-
-        def statistic(times: Floats, table: object = table) -> Floats:
-            return table.shares(times[:, labels == 1], times[:, labels == 0])  # type: ignore[attr-defined, no-any-return]
-
-        interval = known(estimate({"auc": statistic}, each_alone(80), resamples=200, seed=seed)["auc"]).interval
+        pairs = ranked_pairs(np.random.default_rng(seed).normal(size=80) + labels, labels)
+        interval = known(estimate({"auc": pairs.shares}, each_alone(80), resamples=200, seed=seed)["auc"]).interval
         covered += interval.low <= truth <= interval.high
     assert 88 <= covered <= 99
 
