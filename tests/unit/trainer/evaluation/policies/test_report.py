@@ -16,7 +16,7 @@ from trainer.evaluation.policies.report import policy_document
 from trainer.evaluation.policies.result import PolicyResult, policy_result
 from trainer.evaluation.policies.reward_figures import Judged
 from trainer.evaluation.policies.samples import PolicySample, Written
-from trainer.report.document import Table
+from trainer.report.document import Plot, Table
 
 VERDICT = Excellence("verdict")
 CHARACTERS = "春夏秋冬风花雪月琴棋书画诗酒茶山水云雨松竹梅兰菊江河湖海日星辰光影晨昏灯火人间烟巷陌"
@@ -135,3 +135,22 @@ def test_the_record_is_json_and_says_what_the_report_says() -> None:
     assert record["rewards"]["rm"]["models"]["sft"]["excellence"]["mean"] == 1.0
     assert record["comparisons"][0]["rises_mostly_by_length"] is True
     assert record["models"]["base"]["samples"] == 60
+
+
+def test_a_text_without_end_does_not_squeeze_the_others_into_one_bar() -> None:
+    usual = texts("base")
+    endless = Written("endless", (*usual.samples[1:], sample(1, 9, "福" * 3000)))
+    plot = next(
+        block
+        for section in policy_document(result([usual, endless], good), {}).sections
+        for block in section.blocks
+        if isinstance(block, Plot) and block.title == "Characters of a text"
+    )
+    assert plot.note == "1 of 120 texts are longer than 68 characters and not shown."
+
+
+def test_policies_that_write_nothing_have_a_report_too() -> None:
+    silent = written("silent", [["", " "], ["", ""]])
+    of = result([silent], lambda *_: scored(0.0, verdict=False))
+    assert policy_document(of, {}).sections
+    assert (of.texts["silent"].blank, of.texts["silent"].alike_across_prompts) == (4, None)
