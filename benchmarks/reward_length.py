@@ -1,0 +1,214 @@
+"""What each way of keeping length out of a reward model is worth: trained alike, measured alike, with seeds.
+
+python -m benchmarks.reward_length --paper FOLDER --output runs/reward-length
+
+FOLDER holds the paper's files. The training pairs share neither a text, exactly or nearly, nor a prompt with what is
+measured on: the public evaluation half and the test pairs. Every variant reads about as many texts. Given again, the
+command goes on where it was; each training takes a quarter of an hour on two quiet cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.processes import BenchmarkFailed
+from benchmarks.reward_length_runs import VARIANTS, Row, Setup, Trained, Variant, scored, trained
+from benchmarks.tables import Section
+from shared.reward_format import Calibration
+from trainer.data.formats import load_pairs
+from trainer.data.labelled import load_labelled
+from trainer.evaluation.probes.outcome import Outcome
+from trainer.evaluation.probes.plan import ProbePlan, plan_probes
+from trainer.evaluation.probes.results import measure_probes
+from trainer.evaluation.rewards.baselines import LENGTH_RULE, NGRAMS, baseline_columns
+from trainer.evaluation.rewards.column import Column
+from trainer.evaluation.rewards.material import Material, Sources, load_material
+from trainer.evaluation.rewards.measuring import Measure, Measured, measure, population_of
+from trainer.evaluation.rewards.resampling import Estimate
+
+MEASURES = (Measure.STRATIFIED_AUC, Measure.CLOSE_PAIRS, Measure.AUC, Measure.ACCURACY)
+BASELINES = (LENGTH_RULE, NGRAMS)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What is measured on.
+
+    Attributes:
+        material: Labelled rows and pairs.
+        plan: Of the probes.
+        validation: Rows with labels, for calibration and length correction.
+    """
+
+    material: Material
+    plan: ProbePlan
+    validation: Sequence[tuple[Row, int]]
+
+    @property
+    def rows(self) -> list[Row]:
+        """All that a model is asked for."""
+        return [*self.material.texts, *self.plan.rows]
+
+
+def split(paper: Path, folder: Path) -> None:
+    """Pairs to train on and to calibrate on, none of which leaks; nothing is done where that is done."""
+    evaluation, test = paper / "evaluate_data.public.json", paper / "reward_data_test.json"
+    command = [sys.executable, "-m", "trainer.cli", "data", "split", "--data", str(paper / "reward_data_train.json")]
+    command += ["--exclude", str(evaluation), "--exclude", str(test), "--test", "0", "--no-length-matched"]
+    if subprocess.run([*command, "--output", str(folder)], check=False).returncode:
+        raise BenchmarkFailed("the pairs could not be split")
+
+
+def load_world(paper: Path, parts: Path, cases: int) -> World:
+    """Everything that is measured on."""
+    data, pairs = str(paper / "evaluate_data.public.json"), str(paper / "reward_data_test.json")
+    train, validation = str(parts / "train.jsonl"), load_pairs(str(parts / "validation.jsonl")).records
+    sources = Sources(data=data, pairs=pairs, train=train)
+    labelled = [((pair.prompt, pair.chosen), 1) for pair in validation]
+    labelled += [((pair.prompt, pair.rejected), 0) for pair in validation]
+    return World(
+        material=load_material(sources, seed=0),
+        plan=plan_probes(load_labelled(data), load_labelled(train), seed=0, limit=cases),
+        validation=labelled,
+    )
+
+
+def column_of(result: Trained, world: World) -> Column:
+    """A training's column; what it could not score has none."""
+    count, rows = len(world.material.texts), len(world.material.rows)
+    scores = np.asarray([math.nan if logit is None else logit for logit in result.logits[:count]], dtype=np.float64)
+    chances = np.asarray([_chance(result.calibration, logit) for logit in result.logits[:rows]], dtype=np.float64)
+    return Column(
+        name=f"{result.variant}, seed {result.seed}",
+        kind="reward",
+        scores=scores[:rows],
+        decisions=(np.nan_to_num(chances) >= 0.5).astype(np.int64),
+        decided_by="its probability, from 0.5",
+        probabilities=chances,
+        pairs=scores[rows:].reshape(-1, 2),
+    )
+
+
+def mean_over_seeds(measured: Measured, names: Sequence[str], which: Measure) -> Estimate:
+    """One figure for several trainings, in the same resamples: the interval is of rows, not of seeds."""
+    found = [estimate for name in names if (estimate := measured.figures[(name, which)]) is not None]
+    return Estimate(statistics.fmean(each.value for each in found), np.mean([each.drawn for each in found], axis=0))
+
+
+def figures(world: World, variants: Sequence[Variant], results: Sequence[Trained], console: Console) -> list[Section]:
+    """The tables."""
+    columns = [*(column_of(result, world) for result in results), *baseline_columns(world.material)]
+    with console.status("bootstrap"):
+        measured = measure(world.material, columns, population_of(columns), seed=0)
+    seeds = {each.name: [result for result in results if result.variant == each.name] for each in variants}
+    names = {name: [f"{name}, seed {result.seed}" for result in found] for name, found in seeds.items()}
+    rows = []
+    for name, trainings in [*names.items(), *((baseline, [baseline]) for baseline in BASELINES)]:
+        cells = [name]
+        for which in MEASURES:
+            estimate = mean_over_seeds(measured, trainings, which)
+            values = [one.value for each in trainings if (one := measured.figures[(each, which)]) is not None]
+            seeds_of = f"; {min(values):.3f}–{max(values):.3f}" if len(values) > 1 else ""
+            cells.append(f"{estimate.interval}{seeds_of}")
+        against = mean_over_seeds(measured, trainings, Measure.STRATIFIED_AUC).above(
+            mean_over_seeds(measured, [NGRAMS], Measure.STRATIFIED_AUC)
+        )
+        cells.append("" if name == NGRAMS else f"{against.interval.mean:+.3f} (p {against.p:.3f})")
+        took = [result.seconds for result in seeds.get(name, []) if result.seconds is not None]
+        cells.append(f"{statistics.fmean(took) / 60:.1f}" if took else "")
+        rows.append(cells)
+    quality = Section(
+        title="Length held fixed",
+        text=(
+            f"{measured.population.rows.size:,} rows, {measured.close.size} test pairs within 20 % in length; mean "
+            "over seeds with the 95 % interval over rows; then least and greatest seed."
+        ),
+        columns=["", *(which.value for which in MEASURES), "stratified, less n-grams", "minutes"],
+        rows=rows,
+    )
+    return [quality, _probes(world, seeds)]
+
+
+def _probes(world: World, seeds: dict[str, list[Trained]]) -> Section:
+    count = len(world.material.texts)
+    fooled: dict[str, dict[str, list[float]]] = {}
+    for name, results in seeds.items():
+        for result in results:
+            outcomes = [
+                Outcome(reward=logit, failure="" if logit is not None else "text_too_long")
+                for logit in result.logits[count:]
+            ]
+            found = measure_probes(world.plan, {name: outcomes}).rewards[name]
+            for title, figure in found.probes.items():
+                if figure.fooled is not None:
+                    fooled.setdefault(title, {}).setdefault(name, []).append(figure.fooled.mean)
+    rows = []
+    for probe in world.plan.probes:
+        shares = fooled.get(probe.name, {})
+        cells = [f"{100 * statistics.fmean(shares[name]):.1f}" if name in shares else "–" for name in seeds]
+        rows.append([f"{probe.name} (≤ {100 * probe.bound:g})", *cells])
+    return Section(
+        title="Fooled by probes, percent of cases",
+        text=f"{world.plan}; mean over seeds. In brackets the bound.",
+        columns=["", *seeds],
+        rows=rows,
+    )
+
+
+def _chance(calibration: Calibration | None, logit: float | None) -> float:
+    if calibration is None or logit is None:
+        return math.nan
+    return 1 / (1 + math.exp(-(calibration.scale * logit + calibration.bias)))
+
+
+def main() -> int:
+    """Train what is not trained yet, measure, print and write ``tables.md``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--paper", type=Path, required=True, help="folder of the paper's files")
+    parser.add_argument("--output", type=Path, default=Path("runs/reward-length"))
+    parser.add_argument("--model", default="e5")
+    parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--cases", type=int, default=200, help="of each probe")
+    parser.add_argument("--variant", action="append", choices=[each.name for each in VARIANTS])
+    options = parser.parse_args()
+    console = Console()
+    chosen = [each for each in VARIANTS if not options.variant or each.name in options.variant]
+    parts = options.output / "split"
+    split(options.paper, parts)
+    setup = Setup(
+        folder=options.output,
+        train=parts / "train.jsonl",
+        validation=parts / "validation.jsonl",
+        model=options.model,
+        epochs=options.epochs,
+        seeds=range(options.seeds),
+    )
+    world = load_world(options.paper, parts, options.cases)
+    results = []
+    for seed in setup.seeds:  # so that all variants have one seed before any has two
+        for variant in chosen:
+            source = next(each for each in VARIANTS if each.name == (variant.derived_from or variant.name))
+            run = trained(setup, source, seed, console)
+            results.append(scored(run, variant, seed, world.rows, world.validation, console))
+    sections = figures(world, chosen, results, console)
+    for section in sections:
+        console.print(section.table())
+    path = options.output / "tables.md"
+    path.write_text("\n".join(section.markdown() for section in sections), encoding="utf-8")
+    console.print(f"tables: {path}", soft_wrap=True, markup=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
