@@ -154,7 +154,7 @@ def train_rm_command(
         int | None, typer.Option("--hard-negatives", help="Made-up bad completions for each prompt.", min=0)
     ] = None,
     length_control: Annotated[
-        str | None, typer.Option("--length-control", help="none, matched, odin or residual; see docs/rewards.md.")
+        str | None, typer.Option("--length-control", help="none, matched, odin or residual; see docs/reward-model.md.")
     ] = None,
     epochs: EpochsOption = None,
     learning_rate: LearningRateOption = None,

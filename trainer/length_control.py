@@ -4,7 +4,7 @@
     odin       a second head takes the length, see `trainer.reward_trainer.Odin`
     residual   trained as it comes; what length tells of the logit, the label held fixed, is subtracted afterwards
 
-docs/rewards.md says what each was worth.
+docs/reward-model.md says what each was worth.
 """
 
 from __future__ import annotations

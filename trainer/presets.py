@@ -148,7 +148,7 @@ REWARD_MODEL: dict[PresetName, RewardModelPreset] = {
     ),
 }
 
-# For the base `e5`, a pretrained encoder: about 15 minutes on two quiet cores for 4,600 pairs. docs/rewards.md has the
+# For the base `e5`, a pretrained encoder: about 15 minutes on two quiet cores for 4,600 pairs. docs/reward-model.md has the
 # comparison that these settings come from.
 REWARD_MODEL_E5 = RewardModelPreset(
     learning_rate=1.5e-4,
