@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from trainer.evaluation.intervals import Interval
 from trainer.evaluation.rewards.baselines import LENGTH_RULE
@@ -214,11 +214,21 @@ def data_table(measured: Measured) -> Table:
 def flaws_table(measured: Measured) -> Table:
     """What the audit found that must not be."""
     broken = [finding for finding in measured.audit.findings if finding.severity == "broken"]
+    folders = {f"{each.source.rpartition('/')[0]}/" for each in broken if "/" in each.source}
     return Table(
         title="Flaws of the published files",
         columns=["file", "what"],
-        rows=[[text_cell(each.source.rpartition("/")[2]), text_cell(each.sentence)] for each in broken],
+        rows=[
+            [text_cell(_without(each.source, folders)), text_cell(_without(each.sentence, folders))] for each in broken
+        ],
     )
+
+
+def _without(text: str, folders: Iterable[str]) -> str:
+    """Files by their names alone."""
+    for folder in folders:
+        text = text.replace(folder, "")
+    return text
 
 
 def times_table(measured: Measured) -> Table:

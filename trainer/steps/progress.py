@@ -67,7 +67,7 @@ def duration(seconds: float) -> str:
 
 
 def steps_bar(console: Console) -> Progress:
-    """One line for all steps: each task is added with the field ``figures``."""
+    """One line for all steps while one runs: each task is added with the field ``figures``."""
     return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
@@ -75,4 +75,5 @@ def steps_bar(console: Console) -> Progress:
         TimeElapsedColumn(),
         TextColumn("{task.fields[figures]}"),
         console=console,
+        transient=True,
     )

@@ -34,6 +34,8 @@ END_SECONDS = 30.0
 """A step that is asked to end gets so long."""
 MODULE = ("-m", "trainer.cli")
 LOGS = "logs"
+WIDE = {"COLUMNS": "160"}
+"""Tables in a log are not cut to 80 characters."""
 
 
 def run_steps(
@@ -127,14 +129,15 @@ class _Run:
             "",
             command,
             log,
-            {**project_environment(), **step.environment},
+            {**project_environment(), **({} if log is None else WIDE), **step.environment},
             keeps_open=(self._lock.descriptor,),
         )
         with contextlib.ExitStack() as cleanup:
             cleanup.callback(process.kill)
             process.start()
             cleanup.callback(_end, process)
-            bar = cleanup.enter_context(steps_bar(self._console)) if self._logged else None
+            shown = self._logged and self._console.is_terminal
+            bar = cleanup.enter_context(steps_bar(self._console)) if shown else None
             task = None if bar is None else bar.add_task(step.name, total=len(self._steps), figures="")
             begun = time.monotonic()
             while not process.wait(LOOK_SECONDS):
