@@ -64,10 +64,13 @@ def test_rewards_stand_beside_baselines_on_the_rows_that_all_of_them_scored(
         ended = zhufu(
             *("evaluate", "rewards", "--data", "starter:test", "--train", "starter:train", "--output", output),
             *("--reward", f"model={served.url}", "--reward", f"flaky={redis_server.url}?reward=flaky"),
-            *("--no-probes",),
+            *("--validation", "starter:validation", "--no-probes"),
         )
     assert ended.status == 0, ended.err
     found = result(output)
+    asked = [reward for reward, _ in journal(output)]
+    assert asked.count("model") == len(ROWS), "it says by itself what is good"
+    assert asked.count("flaky") == len(ROWS) + len(load_labelled("starter:validation"))
     assert list(found["columns"]) == ["model", "flaky", LENGTH_RULE, NGRAMS, CHANCE]
     model, flaky = found["columns"]["model"], found["columns"]["flaky"]
     assert 10 < FAILED < 60
@@ -80,7 +83,7 @@ def test_rewards_stand_beside_baselines_on_the_rows_that_all_of_them_scored(
     assert model["figures"]["length_stratified_auc"]["low"] > 0.5, "the starter reward model reads"
     assert flaky["figures"]["length_stratified_auc"]["low"] < 0.5, "hashes do not"
     assert model["decided_by"] == "its probability, from 0.5"
-    assert "cross-fitted" in flaky["decided_by"]
+    assert "chosen on --validation" in flaky["decided_by"]
     assert flaky["figures"]["calibration_error"]["mean"] > 0.2, "its range is 0 to 1, so it is taken at its word"
     assert model["answers"]["latency_p50"] > 0
     codes = {(finding["reward"], finding["code"]) for finding in found["findings"]}
@@ -135,6 +138,7 @@ def test_a_run_that_is_killed_goes_on_and_asks_nothing_twice(served: Service, zh
     found = result(output)
     assert found["columns"]["flaky"]["answers"]["failed"] == FAILED
     assert found["rows"]["compared"] == len(ROWS) - FAILED
+    assert "cross-fitted" in found["columns"]["flaky"]["decided_by"]
     assert set(found["probes"]["rewards"]) >= {"model", "flaky", LENGTH_RULE}
     report = (output / "report.md").read_text(encoding="utf-8")
     assert "cross-fitted" in report

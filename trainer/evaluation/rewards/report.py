@@ -40,8 +40,11 @@ def document_of(
     return Document(
         title="zhufu: rewards",
         summary=f"{names} on {rows.size:,} rows of {material.sources.data}: {good:,} good, {rows.size - good:,} bad. "
-        f"Of {len(material.rows):,} rows {evaluation.not_by_all:,} are left out of all figures: not every reward "
-        "that is compared scored them.",
+        + (
+            f"{evaluation.not_by_all:,} others are in no figure, since not every reward that is compared scored them."
+            if evaluation.not_by_all
+            else "Every reward that is compared scored all of them."
+        ),
         notices=[*(Notice(text=each.text, tone=each.tone) for each in findings), *notices],
         sections=[
             _at_equal_length(evaluation, findings),
@@ -60,13 +63,17 @@ def document_of(
     )
 
 
-def _bars(evaluation: Evaluation, measure: Measure, line: float | None) -> Plot:
+def _titled(measure: Measure) -> str:
     title = tables.TITLES[measure]
+    return f"{title[0].upper()}{title[1:]}"
+
+
+def _bars(evaluation: Evaluation, measure: Measure, line: float | None) -> Plot:
     return Plot(
-        title=f"{title[0].upper()}{title[1:]}",
+        title=_titled(measure),
         svg=interval_bars(
             {column.name: evaluation.figure(column.name, measure) for column in evaluation.columns},
-            f"{title[0].upper()}{title[1:]}",
+            _titled(measure),
             "with 95 % interval",
             line=line,
         ),
@@ -159,7 +166,7 @@ def _slices(evaluation: Evaluation) -> Section:
     for measure in (Measure.STRATIFIED_AUC, Measure.AUC):
         values = _by_slice(evaluation, measure)
         if any(values.values()):
-            title = f"{tables.TITLES[measure]} by slice"
+            title = f"{_titled(measure)} by slice"
             blocks.append(
                 Plot(
                     title=title,
@@ -203,7 +210,8 @@ def _how(evaluation: Evaluation) -> Section:
         "calibration error, which resampling shifts, has the basic bootstrap interval.",
         learned,
         "Good or bad: by the verdict where a reward gives one, else by its probability, else by a threshold.",
-        "AUC, pairs: ties count half. Characters are counted as they stand, punctuation included.",
+        "AUC, pairs: ties count half, also those of the length rule where two texts have exactly one length.",
+        "Characters are counted as they stand, punctuation included.",
         "Rank correlations keep the ranks of all rows in each resample.",
     ]
     return Section(
