@@ -257,6 +257,7 @@ def train_grpo_command(
     from trainer.grpo import GrpoJob, train_grpo
     from trainer.grpo_report import HeldOut, measure_held_out, write_grpo_report
     from trainer.presets import GRPO
+    from trainer.processes import is_main_process
     from trainer.rewards import parse_rewards
     from trainer.runs import Run
 
@@ -305,8 +306,12 @@ def train_grpo_command(
     held_out = None
     if held_out_source and eval_samples:
         held_out = HeldOut(_loaded(load_prompts(held_out_source))[:eval_prompts], eval_samples)
-    before = measure_held_out(job, model, held_out, console) if held_out else None
-    counts = train_grpo(job, run, console)
+    is_main = is_main_process()  # of several that train together, the one that measures and shows
+    shown = console if is_main else Console(quiet=True)
+    before = measure_held_out(job, model, held_out, console) if held_out and is_main else None
+    counts = train_grpo(job, run, shown)
+    if not is_main:
+        return
     after = measure_held_out(job, str(run.model_folder), held_out, console) if held_out else None
     path = write_grpo_report(run, before, after, counts, settings)
     _show_counts(counts)

@@ -12,10 +12,12 @@ import dataclasses
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
+import torch
 from datasets import Dataset
 from rich.console import Console
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
@@ -26,6 +28,7 @@ from trainer.grpo_trainer import ResumableGRPOTrainer
 from trainer.metrics import TrainerMetrics
 from trainer.models import Row, load_tokenizer, rows_that_fit
 from trainer.presets import GrpoPreset
+from trainer.processes import is_main_process, world_size
 from trainer.progress import HistoryFile, RichProgress
 from trainer.rewards import RewardBoard, RewardSpec
 from trainer.runs import Run, use_bfloat16
@@ -81,7 +84,7 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
     """
     quiet_libraries()
     metrics = TrainerMetrics()
-    if job.metrics_port is not None:
+    if job.metrics_port is not None and is_main_process():
         metrics.serve(job.metrics_port)
     board = RewardBoard(
         job.rewards,
@@ -114,16 +117,23 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
     finally:
         progress.close()
         asyncio.run_coroutine_threadsafe(board.aclose(), trainer.async_loop).result(timeout=10)
-    if board.stop_reason is not None:
-        raise TooManyFailures(f"{board.stop_reason}; the checkpoint in {run.output} can be resumed")
+    if of_any_process(board.stop_reason is not None, trainer.args.device):
+        reason = board.stop_reason or "too many rollouts of another process got no reward"
+        raise TooManyFailures(f"{reason}; the checkpoint in {run.output} can be resumed")
     save_merged(trainer, tokenizer, run.model_folder)
-    return dict(board.counts)
+    return dict(of_all_processes(board.counts))
 
 
 def grpo_config(job: GrpoJob, output: str) -> GRPOConfig:
-    """TRL's configuration for a job. One optimizer step uses one generation, so that a resume is exact."""
+    """TRL's configuration for a job. One optimizer step uses one generation, so that a resume is exact.
+
+    Several processes share the rollouts of a step: what a step learns from does not hang on their number.
+    """
     preset = job.preset
-    rollouts = preset.prompts_per_step * preset.group_size
+    processes = world_size()
+    rollouts, left = divmod(preset.prompts_per_step * preset.group_size, processes)
+    if left:
+        raise InvalidData("the rollouts of a step", f"{rollouts * processes + left} do not fit {processes} processes")
     micro = max(size for size in range(1, min(preset.micro_batch_size, rollouts) + 1) if rollouts % size == 0)
     vllm: dict[str, Any] = {}
     if job.vllm is not None:
@@ -205,6 +215,7 @@ class _Watch(TrainerCallback):
         self._metrics.step_seconds.observe(time.perf_counter() - self._begun)
         if self._board.stop_reason is not None:
             log.error("stopping", reason=self._board.stop_reason, step=state.global_step)
+        if of_any_process(self._board.stop_reason is not None, args.device):
             control.should_save = True
             control.should_training_stop = True
 
@@ -225,6 +236,24 @@ class _Watch(TrainerCallback):
             if name in (logs or {}):
                 value = (logs or {})[name]
                 gauge.set(math.nan if value is None else float(value))
+
+
+def of_any_process(mine: bool, device: torch.device) -> bool:
+    """Whether something is so in any of the processes that train together: what one decides alone, all wait for."""
+    if world_size() == 1:
+        return mine
+    told = torch.tensor([int(mine)], device=device)
+    torch.distributed.all_reduce(told, op=torch.distributed.ReduceOp.MAX)
+    return bool(told.item())
+
+
+def of_all_processes(mine: Counter[str]) -> Counter[str]:
+    """The sum of what each of the processes that train together has counted."""
+    if world_size() == 1:
+        return mine
+    counted: list[Counter[str]] = [Counter()] * world_size()
+    torch.distributed.all_gather_object(counted, mine)
+    return sum(counted, Counter())
 
 
 def _without_texts(record: logging.LogRecord) -> bool:

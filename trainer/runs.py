@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from trainer.processes import is_main_process
 from trainer.progress import read_history
 from trainer.run_folder import RunFolderError, open_run_folder, write_json
 
@@ -43,7 +44,12 @@ class Run:
         """
         self.output = output
         self.checkpoint: str | None = None
-        holds_run = open_run_folder(output, command=command, settings=settings, resume=resume, versions_of=VERSIONS_OF)
+        if is_main_process():
+            holds_run = open_run_folder(
+                output, command=command, settings=settings, resume=resume, versions_of=VERSIONS_OF
+            )
+        else:
+            holds_run = resume  # the main process looks, and ends all where that is wrong
         if holds_run:
             self.checkpoint = last_whole_checkpoint(output)
 

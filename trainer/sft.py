@@ -200,7 +200,9 @@ def save_merged(trainer: Any, tokenizer: Any, folder: Path, *, finish: Callable[
         model = model.merge_and_unload()
     if finish is not None:
         finish(model)
+    # DeepSpeed may have spread the weights over the processes: all of them gather, one writes.
+    weights = trainer.accelerator.get_state_dict(trainer.deepspeed) if trainer.is_deepspeed_enabled else None
     if trainer.accelerator.is_main_process:
-        model.save_pretrained(str(folder))
+        model.save_pretrained(str(folder), state_dict=weights)
         tokenizer.save_pretrained(str(folder))
     return model
