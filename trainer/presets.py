@@ -148,8 +148,7 @@ REWARD_MODEL: dict[PresetName, RewardModelPreset] = {
     ),
 }
 
-# For the base `e5`, a pretrained encoder: about 15 minutes on two quiet cores for 4,600 pairs. docs/reward-model.md has the
-# comparison that these settings come from.
+# For the base `e5`, a pretrained encoder.
 REWARD_MODEL_E5 = RewardModelPreset(
     learning_rate=1.5e-4,
     epochs=1,

@@ -39,9 +39,14 @@ def run_python(tmp_path: Path) -> Iterator[RunPython]:
         process.kill()
 
 
+def text_of(process: ManagedProcess) -> str:
+    assert process.log is not None
+    return process.log.read_text()
+
+
 def says(process: ManagedProcess, text: str) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while text not in process.log.read_text():
+    while text not in text_of(process):
         assert process.running
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -90,7 +95,7 @@ def test_what_a_command_has_started_ends_with_it(run_python: RunPython, tmp_path
     assert process.wait(WAIT_SECONDS)
     deadline = time.monotonic() + WAIT_SECONDS
     with contextlib.suppress(psutil.NoSuchProcess):
-        grandchild = psutil.Process(int(process.log.read_text()))
+        grandchild = psutil.Process(int(text_of(process)))
         while grandchild.status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline
             time.sleep(0.02)
