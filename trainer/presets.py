@@ -184,13 +184,13 @@ GRPO: dict[PresetName, GrpoPreset] = {
         lora=None,
     ),
     # 32 prompts a step, 4 completions each, prompt 256 and response 512 tokens, lr 3e-7, KL in the loss 0.001
-    # (low-variance estimator, which is TRL's), entropy 0, 5 epochs.
+    # (low-variance estimator, which is TRL's), entropy 0, 5 epochs. The micro-batch decides the memory alone.
     "paper": GrpoPreset(
         learning_rate=3e-7,
         kl_weight=0.001,
         prompts_per_step=32,
         group_size=4,
-        micro_batch_size=16,
+        micro_batch_size=4,
         max_prompt_tokens=256,
         max_completion_tokens=512,
         temperature=1.0,
