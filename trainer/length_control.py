@@ -17,10 +17,9 @@ from enum import StrEnum
 import numpy as np
 
 from shared.reward_format import LengthCorrection
+from trainer.data.lengths import CLOSE, close_in_length
 from trainer.data.records import PreferencePair
 
-SAME_LENGTH = 0.2
-"""Lengths differ by at most this share of the longer one."""
 PARTNERS = 2
 """Of each text whose own partner is of another length."""
 JOIN_TRIES = 24
@@ -38,8 +37,8 @@ class LengthControl(StrEnum):
 
 
 def same_length(first: str, second: str) -> bool:
-    """Whether two texts are about equally long, in characters."""
-    return abs(len(first) - len(second)) <= SAME_LENGTH * max(len(first), len(second))
+    """Whether two texts are close in length, in characters."""
+    return close_in_length(len(first), len(second))
 
 
 def length_matched(pairs: Sequence[PreferencePair], *, seed: int) -> list[PreferencePair]:
@@ -58,8 +57,8 @@ def length_matched(pairs: Sequence[PreferencePair], *, seed: int) -> list[Prefer
             matched.append(pair)
             continue
         size = len(pair.chosen)
-        low = bisect.bisect_left(lengths, size * (1 - SAME_LENGTH))
-        high = bisect.bisect_right(lengths, size / (1 - SAME_LENGTH))
+        low = bisect.bisect_left(lengths, size * (1 - CLOSE))
+        high = bisect.bisect_right(lengths, size / (1 - CLOSE))
         others = [other for other in by_length[low:high] if other.chosen != pair.chosen]
         if len(others) >= PARTNERS:
             matched += [
@@ -109,6 +108,6 @@ def _joined(pair: PreferencePair, pairs: Sequence[PreferencePair], source: rando
         if same_length(text, pair.chosen):
             return text
         longer = text + source.choice(pairs).rejected
-        if len(longer) * (1 - SAME_LENGTH) <= len(pair.chosen):
+        if len(longer) * (1 - CLOSE) <= len(pair.chosen):
             text = longer
     return text if same_length(text, pair.chosen) else ""

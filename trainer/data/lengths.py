@@ -15,8 +15,8 @@ import numpy.typing as npt
 from trainer.evaluation.auc import FLOOR, RESAMPLES, TOLERANCE
 from trainer.evaluation.intervals import Interval
 
-PAIR_TOLERANCE = 0.2
-"""Of the mean of the two lengths of a pair."""
+CLOSE = 0.2
+"""Two texts are close in length where they differ by at most this share of the longer one."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,9 +41,9 @@ class LengthRule:
         return f"{'at least' if self.longer_is_good else 'fewer than'} {self.characters} characters"
 
 
-def about_as_long_pair(first: int, second: int) -> bool:
-    """Whether the lengths of a pair differ by at most `PAIR_TOLERANCE` of their mean."""
-    return abs(first - second) <= PAIR_TOLERANCE * (first + second) / 2
+def close_in_length(first: int, second: int) -> bool:
+    """Whether two lengths differ by at most `CLOSE` of the greater one."""
+    return abs(first - second) <= CLOSE * max(first, second)
 
 
 def best_rule(lengths: Sequence[int], labels: Sequence[int]) -> LengthRule:

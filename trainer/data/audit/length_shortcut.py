@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from trainer.data.entries import Entry, Kind
-from trainer.data.lengths import LengthRule, about_as_long_pair, best_rule, length_auc
+from trainer.data.lengths import LengthRule, best_rule, close_in_length, length_auc
 from trainer.evaluation.intervals import Interval, bootstrap_mean
 from trainer.evaluation.rewards.groups import Integers
 
@@ -92,7 +92,7 @@ def length_shortcut(kind: Kind, entries: Sequence[Entry], folds: Integers | None
     labels = [each.label or 0 for entry in entries for each in entry.completions]
     rule = best_rule(lengths, labels)
     gaps = [_gap(entry) for entry in entries] if kind == "pairs" else []
-    alike = [gap for gap, entry in zip(gaps, entries, strict=False) if about_as_long_pair(*_lengths(entry))]
+    alike = [gap for gap, entry in zip(gaps, entries, strict=False) if close_in_length(*_lengths(entry))]
     return LengthShortcut(
         lengths=sides,
         summaries=summaries,

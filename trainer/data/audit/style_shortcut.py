@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from trainer.data.entries import Entry, Kind, Source
-from trainer.data.lengths import about_as_long_pair
+from trainer.data.lengths import close_in_length
 from trainer.data.matching import in_order
 from trainer.data.split.exclusion import sound_entries, without
 from trainer.evaluation.auc import Floats, auc, length_stratified_auc
@@ -107,7 +107,7 @@ def _measured(kind: Kind, entries: Sequence[Entry], scores: Sequence[Floats], *,
     alike = [
         share
         for share, entry in zip(won, entries, strict=False)
-        if about_as_long_pair(*(len(each.text) for each in entry.completions))
+        if close_in_length(*(len(each.text) for each in entry.completions))
     ]
     return StyleShortcut(
         fitted_on=fitted_on,

@@ -19,7 +19,7 @@ from typing import Final
 from trainer.data.clusters import Clusters
 from trainer.data.entries import Entry
 from trainer.data.labelled import Labelled
-from trainer.data.lengths import about_as_long_pair
+from trainer.data.lengths import close_in_length
 from trainer.data.matching import MatchedPair, across_requests, in_order
 
 HELD_OUT_AT_MOST = 0.5
@@ -43,7 +43,7 @@ class Unit:
 def unit_of_pair(row: int, entry: Entry) -> Unit | None:
     """A pair as a unit; None where its two lengths differ by more than 20 %."""
     good, bad = (len(each.text) for each in entry.completions)
-    return Unit((row,), good - bad, digest(entry)) if about_as_long_pair(good, bad) else None
+    return Unit((row,), good - bad, digest(entry)) if close_in_length(good, bad) else None
 
 
 def units_of_labelled(entries: Sequence[Entry]) -> list[Unit]:

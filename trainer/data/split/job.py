@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from shared.errors import InvalidData, InvalidRequest
 from trainer.data.clusters import PROMPT_RULES, Clusters, PromptRule, clustered
 from trainer.data.entries import Entry, Kind, Source, read_source
-from trainer.data.lengths import about_as_long_pair, length_auc
+from trainer.data.lengths import close_in_length, length_auc
 from trainer.data.similarity import Ticks
 from trainer.data.split.drawing import (
     BESIDE,
@@ -177,7 +177,7 @@ def length_figures(kind: Kind, entries: Sequence[Entry]) -> dict[str, float | No
         pairs = [(len(entry.completions[0].text), len(entry.completions[1].text)) for entry in entries]
         wins = sum((good > bad) + 0.5 * (good == bad) for good, bad in pairs)
         figures["longer_wins"] = round(wins / len(pairs), 4) if pairs else None
-        alike = sum(about_as_long_pair(good, bad) for good, bad in pairs)
+        alike = sum(close_in_length(good, bad) for good, bad in pairs)
         figures["within_20"] = round(alike / len(pairs), 4) if pairs else None
     return figures
 

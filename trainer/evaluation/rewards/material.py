@@ -11,6 +11,7 @@ from shared.errors import InvalidData
 from trainer.data.folding import folded_text
 from trainer.data.formats import load_pairs
 from trainer.data.labelled import Labelled, load_labelled
+from trainer.data.lengths import CLOSE, close_in_length
 from trainer.data.matching import in_order
 from trainer.data.records import PreferencePair
 from trainer.evaluation.auc import Floats
@@ -19,8 +20,6 @@ from trainer.evaluation.rewards.matching import matched_rows
 
 LEAST_ROWS = 10
 """Of each label, in anything that is given a figure."""
-CLOSE = 0.2
-"""Two texts are close in length where they differ by at most this share of the longer one."""
 
 Row = tuple[str, str]
 
@@ -108,7 +107,7 @@ class Material:
     @property
     def close(self) -> Integers:
         """Places of the pairs whose two texts are close in length."""
-        return np.flatnonzero([close_in_length(pair) for pair in self.pairs]).astype(np.int64)
+        return np.flatnonzero([_is_close(pair) for pair in self.pairs]).astype(np.int64)
 
 
 def load_material(sources: Sources, *, seed: int) -> Material:
@@ -148,10 +147,8 @@ def without_leaks(rows: Iterable[Labelled], texts: Iterable[Row]) -> Training:
     return Training(rows=kept, leaked=len(every) - len(kept))
 
 
-def close_in_length(pair: PreferencePair) -> bool:
-    """Whether the two texts differ in length by at most `CLOSE` of the longer one."""
-    lengths = len(pair.chosen), len(pair.rejected)
-    return abs(lengths[0] - lengths[1]) <= CLOSE * max(lengths)
+def _is_close(pair: PreferencePair) -> bool:
+    return close_in_length(len(pair.chosen), len(pair.rejected))
 
 
 def pair_texts(pairs: Iterable[PreferencePair]) -> list[Row]:
@@ -195,7 +192,7 @@ def _pairs(sources: Sources, rows: Sequence[Labelled]) -> tuple[list[PreferenceP
     """
     if sources.pairs is not None:
         pairs = load_pairs(sources.pairs).records
-        close = [pair for pair in pairs if close_in_length(pair)]
+        close = [pair for pair in pairs if _is_close(pair)]
         if len(close) < LEAST_ROWS:
             raise InvalidData(
                 sources.pairs, f"{len(close)} pairs are within {CLOSE:.0%} in length; {LEAST_ROWS} are needed"

@@ -14,7 +14,7 @@ import pytest
 from shared.errors import InvalidData, InvalidRequest
 from tests.unit.trainer.data.split.made import Maker, nearly
 from trainer.data.entries import Completion, Entry
-from trainer.data.lengths import about_as_long_pair
+from trainer.data.lengths import close_in_length
 from trainer.data.similarity import ngrams
 from trainer.data.split.exclusion import Reason
 from trainer.data.split.job import Split, SplitJob, length_figures, make_split
@@ -85,12 +85,12 @@ def test_of_pairs_the_held_out_ones_are_about_as_long_and_longer_as_often_as_sho
         gaps = []
         for row in split.parts[name]:
             chosen, rejected = (len(each.text) for each in row.completions)
-            assert about_as_long_pair(chosen, rejected)
+            assert close_in_length(chosen, rejected)
             gaps.append(chosen - rejected)
         assert len(gaps) >= 10
         assert abs(sum(gap > 0 for gap in gaps) - sum(gap < 0 for gap in gaps)) <= 1
         assert length_figures("pairs", split.parts[name])["longer_wins"] == pytest.approx(0.5, abs=0.05)
-    left = [row for row in split.parts["train"] if about_as_long_pair(*(len(each.text) for each in row.completions))]
+    left = [row for row in split.parts["train"] if close_in_length(*(len(each.text) for each in row.completions))]
     assert len(left) >= 40
     assert length_figures("pairs", split.parts["train"])["longer_wins"] > 0.8  # type: ignore[operator]
 

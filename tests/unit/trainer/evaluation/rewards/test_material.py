@@ -18,8 +18,7 @@ from tests.unit.trainer.evaluation.rewards.made import (
     write_pairs,
 )
 from trainer.data.labelled import Labelled
-from trainer.data.records import PreferencePair
-from trainer.evaluation.rewards.material import Sources, close_in_length, load_material
+from trainer.evaluation.rewards.material import Sources, load_material
 
 
 def test_rows_whose_text_is_evaluated_are_taken_out_of_what_baselines_learn_from(tmp_path: Path) -> None:
@@ -69,12 +68,6 @@ def test_of_pairs_of_another_source_the_close_ones_are_scored(tmp_path: Path) ->
     assert len(material.close) == len(material.pairs)
     with pytest.raises(InvalidData, match="0 pairs are within 20% in length"):
         material_of(tmp_path, labelled(60), pairs=write_pairs(tmp_path / "far.jsonl", [("一", "长" * 40, "短")]))
-
-
-def test_twenty_percent_are_of_the_longer_text() -> None:
-    assert close_in_length(PreferencePair("问", "字" * 25, "字" * 20))
-    assert not close_in_length(PreferencePair("问", "字" * 26, "字" * 20))
-    assert close_in_length(PreferencePair("问", "字" * 20, "字" * 25))
 
 
 def test_data_that_are_pairs_themselves_are_scored_whole() -> None:
