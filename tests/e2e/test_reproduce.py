@@ -80,7 +80,7 @@ class Reproduction:
     @property
     def done(self) -> set[str]:
         records = [json.loads(path.read_text()) for path in (self.output / "steps").glob("*.json")]
-        return {record["name"] for record in records if record["status"] is not None}
+        return {record["name"] for record in records if record["done"]}
 
     def finish(self) -> Process:
         process = self.start()

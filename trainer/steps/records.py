@@ -17,7 +17,16 @@ STEPS = "steps"
 
 
 class StepRecord(BaseModel):
-    """One step. ``seconds`` are those of all attempts that were seen to end; ``status`` is None until it is done."""
+    """One step.
+
+    Attributes:
+        name: Its name.
+        arguments: With which it was begun.
+        attempts: How often it was begun.
+        seconds: Of all attempts that were seen to end.
+        done: Whether it is done.
+        status: Its exit status; None until it is done, and where whoever would have seen it was killed.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,6 +34,7 @@ class StepRecord(BaseModel):
     arguments: list[str]
     attempts: int = 0
     seconds: float = 0.0
+    done: bool = False
     status: int | None = None
 
 
@@ -65,7 +75,7 @@ class StepRecords:
         if record is None:
             return at_its_end
         if record.arguments == step.told():
-            return at_its_end or record.status is not None
+            return at_its_end or record.done
         if not at_its_end:
             return False  # it stopped at a ceiling that is another one now
         raise StepChanged(

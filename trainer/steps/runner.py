@@ -80,8 +80,10 @@ class _Run:
         done = self._records.done_among(self._steps)
         for step in self._steps:
             if step.name in done:
-                record = self._records.of(step)
-                self._estimate.is_done(step.name, record.seconds if record is not None else 0.0)
+                record = self._records.of(step) or StepRecord(name=step.name, arguments=step.told())
+                self._estimate.is_done(step.name, record.seconds)
+                if not record.done:
+                    self._records.write(record.model_copy(update={"done": True}))
         (self._folder / LOGS).mkdir(exist_ok=True)
         with Services(base_port, self._console, self._folder / LOGS) as services:
             for number, step in enumerate(self._steps, start=1):
@@ -109,7 +111,7 @@ class _Run:
         finally:
             seconds = before + time.monotonic() - started
             self._records.write(begun.model_copy(update={"seconds": seconds}))
-        self._records.write(begun.model_copy(update={"seconds": seconds, "status": status}))
+        self._records.write(begun.model_copy(update={"seconds": seconds, "done": True, "status": status}))
         self._estimate.is_done(step.name, seconds)
         left = self._estimate.left_seconds()
         rest = "" if left is None else f"; {duration(self._estimate.used_seconds)} used, about {duration(left)} left"

@@ -57,6 +57,7 @@ def test_whatever_is_killed_and_whenever_the_same_call_goes_on_and_repeats_nothi
     assert not (folder / "overlap").exists(), "a step began while one of a killed run was still there"
     assert "step_failed: a: signal SIGKILL; the end of" in last.printed()
     assert [record(folder, name)["attempts"] for name in NAMES] == [3, 3, 3], "the one killed at its end is done"
+    assert all(record(folder, name)["done"] for name in NAMES)
 
 
 def test_a_step_that_outlives_its_runner_is_waited_for(folder: Path) -> None:

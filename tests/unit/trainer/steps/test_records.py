@@ -11,8 +11,8 @@ from trainer.steps.records import StepRecord, StepRecords
 from trainer.steps.step import Mark, Step
 
 
-def note(records: StepRecords, made: Step, status: int | None = 0) -> None:
-    records.write(StepRecord(name=made.name, arguments=made.told(), attempts=1, status=status))
+def note(records: StepRecords, made: Step, *, done: bool = True) -> None:
+    records.write(StepRecord(name=made.name, arguments=made.told(), attempts=1, done=done))
 
 
 def test_a_step_is_done_when_all_that_it_makes_is_there(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_a_step_is_done_when_all_that_it_makes_is_there(tmp_path: Path) -> None:
 
 def test_one_that_came_to_its_end_unnoted_is_done(tmp_path: Path) -> None:
     records, made = StepRecords(tmp_path), step(tmp_path, "one", "train")
-    note(records, made, status=None)
+    note(records, made, done=False)
     assert not records.is_done(made)
     do(made)
     assert records.is_done(made)
@@ -38,17 +38,17 @@ def test_one_that_stopped_at_a_ceiling_is_done_until_another_ceiling_is_given(tm
     summary = Mark(path=tmp_path / "summary.json", key="complete")
     made = step(tmp_path, "one", "sample", "--max-tokens", "5", done=summary)
     summary.path.write_text('{"complete": false}')
-    note(records, made, status=3)
+    note(records, made)
     assert records.is_done(made)
     assert not records.is_done(step(tmp_path, "one", "sample", "--max-tokens", "9", done=summary))
     summary.path.write_text('{"complete": true}')
     assert records.is_done(made)
 
 
-@pytest.mark.parametrize("status", [0, None])
-def test_one_that_is_done_is_not_taken_for_another(tmp_path: Path, status: int | None) -> None:
+@pytest.mark.parametrize("done", [True, False])
+def test_one_that_is_done_is_not_taken_for_another(tmp_path: Path, done: bool) -> None:
     records, made = StepRecords(tmp_path), step(tmp_path, "one", "train", "--seed", "1")
-    note(records, made, status)
+    note(records, made, done=done)
     do(made)
     with pytest.raises(StepChanged, match="one is done, and with other arguments than now \\(1 then, 2 now\\)"):
         records.is_done(step(tmp_path, "one", "train", "--seed", "2"))
