@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from trainer.evaluation.intervals import Interval
 from trainer.judge_optimizer.optimize import Optimized, OptimizerJob
 from trainer.report.plots import STYLE
+from trainer.run_folder import write_whole
 
 REPORT = "report.html"
 MARKS = {"kept": ("o", "#2e7d32"), "rolled_back": ("x", "#c62828")}
@@ -50,7 +51,7 @@ def write_optimizer_report(job: OptimizerJob, done: Optimized, path: Path) -> Pa
         generator=(list(job.start.generator.rules), last),
         settings=job.settings(),
     )
-    path.write_text(html, encoding="utf-8")
+    write_whole(path, html)
     return path
 
 

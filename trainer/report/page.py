@@ -9,6 +9,8 @@ from pathlib import Path
 
 import jinja2
 
+from trainer.run_folder import write_whole
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -67,9 +69,9 @@ class Report:
 
 
 def write_report(report: Report, path: Path) -> Path:
-    """Render to one file. Every text is escaped: what a policy wrote is shown, never run."""
+    """Render to one file, whole or not at all. Every text is escaped: what a policy wrote is shown, never run."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = resources.files("trainer.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     html = environment.from_string(template).render(report=report, plots=[plot for plot in report.plots if plot])
-    path.write_text(html, encoding="utf-8")
+    write_whole(path, html)
     return path

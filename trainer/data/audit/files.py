@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainer.data.audit.job import Audit
 from trainer.data.audit.record import COMMAND, record_of_audit
-from trainer.run_folder import RunFolderError, write_json
+from trainer.run_folder import HALF_WRITTEN, RunFolderError, write_json
 
 RESULT = "result.json"
 
@@ -20,7 +20,7 @@ def check_folder(output: Path) -> None:
     """
     if output.is_file():
         raise RunFolderError(f"{output} is a file, not a folder")
-    if not output.is_dir() or not any(output.iterdir()):
+    if not output.is_dir() or all(path.name.startswith(HALF_WRITTEN) for path in output.iterdir()):
         return
     try:
         command = json.loads((output / RESULT).read_text(encoding="utf-8"))["command"]

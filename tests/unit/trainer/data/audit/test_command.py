@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.trainer.data.split.made import Maker
 from trainer import cli
+from trainer.run_folder import HALF_WRITTEN
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -46,6 +47,14 @@ def test_an_audit_that_passes_ends_with_0_and_writes_its_report(zhufu: Run, make
     page = (tmp_path / "audit" / "report.md").read_text(encoding="utf-8")
     for title in ("Findings", "Sources", "Repeats", "Length", "Style", "Odd texts"):
         assert f"## {title}" in page
+
+
+def test_what_an_audit_that_was_killed_has_left_is_in_nobodys_way(zhufu: Run, make: Maker, tmp_path: Path) -> None:
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / f"{HALF_WRITTEN}1").write_text("{")
+    source = make.file([make.pair(20 + number % 9, 20 + 5 * number % 9) for number in range(40)])
+    status, _, err = zhufu("audit", source, "--output", tmp_path / "audit")
+    assert status == 0, err
 
 
 def test_a_broken_bound_ends_with_1_and_is_named(zhufu: Run, make: Maker, tmp_path: Path) -> None:
