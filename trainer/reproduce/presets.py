@@ -33,6 +33,7 @@ class ReproducePreset:
         principles: Arguments of ``optimize-judge``.
         sft: Arguments of ``train sft``, beyond ``--preset``.
         grpo: Arguments of ``train grpo``, beyond ``--preset``.
+        weights: Of a reward that is climbed, where it is not 1, by its name.
         grpo_launcher: What starts its processes; empty: one, by Python.
         rewards: Arguments of ``evaluate rewards``.
         policies: Arguments of ``evaluate policy``.
@@ -51,6 +52,7 @@ class ReproducePreset:
     principles: Arguments = ()
     sft: Arguments = ()
     grpo: Arguments = ()
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     grpo_launcher: Arguments = ()
     rewards: Arguments = ()
     policies: Arguments = ()
@@ -65,9 +67,12 @@ class ReproducePreset:
 LAPTOP = ReproducePreset(
     name="laptop",
     base=None,
+    base_training=("--epochs", "1"),
+    reward_model=("--model", "e5"),
     principles=("--rounds", "1", "--batch", "2", "--validation-rows", "16", "--test-rows", "16"),
     sft=("--epochs", "3"),
     grpo=("--steps", "40", "--max-completion-tokens", "128", "--shadow-every", "10"),
+    weights={JUDGE: 5.0},  # it goes from 0 to 1, and the reward model's logit over a few units
     rewards=("--probe-cases", "40"),
     policies=("--limit", "120", "--samples", "2", "--max-completion-tokens", "128"),
 )

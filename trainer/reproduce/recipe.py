@@ -16,6 +16,7 @@ the test pairs, and held-out requests are none of those that anything was traine
 from __future__ import annotations
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,6 +42,8 @@ LOCAL_LLM = {
     "ZHUFU_LLM_EXTRA_BODY": '{"frequency_penalty": 0.5}',
 }
 """For a small base model on a busy machine, which else talks in circles."""
+LOCAL_LLM_JUDGE = {"MAX_CONCURRENT_BATCHES": "8", "REQUEST_TIMEOUT_SECONDS": "1800"}
+"""A stand-in answers one question at a time: the others wait before they are begun, where waiting is no failure."""
 LOCAL_LLM_MAY_FAIL = ("--max-failed-share", "0.5")
 
 
@@ -237,6 +240,7 @@ class Recipe:
                     for name in (row.reward, shadow)
                     for part in ("--reward", ServedUrl(service=name, queued=True, before=f"{name}="))
                 ),
+                *("--weight", f"{row.reward}={self.preset.weights.get(row.reward, 1):g}"),
                 *("--weight", f"{shadow}=0", "--eval-samples", "0"),
                 *self._common(),
                 *self.preset.grpo,
@@ -326,12 +330,10 @@ class Recipe:
 
     def _serving(self, *rewards: str, settings: Mapping[str, Mapping[str, str]] | None = None) -> Serving:
         """Rewards as trained and learned here."""
-        more = settings or {}
-        own = {
-            name: {**self.preset.served.get(name, {}), **more.get(name, {})}
-            for name in rewards
-            if name in self.preset.served or name in more
-        }
+        of_stand_in = {JUDGE: LOCAL_LLM_JUDGE} if isinstance(self.llm, LocalLlm) else {}
+        every = (of_stand_in, self.preset.served, settings or {})
+        merged = {name: dict(ChainMap(*(dict(each.get(name, {})) for each in reversed(every)))) for name in rewards}
+        own = {name: each for name, each in merged.items() if each}
         return Serving(
             rewards=tuple(sorted(rewards)),
             llm=self.llm,

@@ -41,7 +41,8 @@ SOURCES: Mapping[tuple[str, ...], frozenset[str]] = {
 MODELS = frozenset({"model", "policy"})
 FILES = frozenset({"principles", "deepspeed"})
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
-TINY = "tiny"
+MADE_HERE = frozenset({"tiny", "e5"})
+"""Models that are made from what is installed."""
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Of click, whichever typer carries: an option that there is not, a value of another type, one too few."""
 ACCELERATE = ("-m", "accelerate.commands.launch")
@@ -152,8 +153,8 @@ def _check_source(source: str, folder: Path) -> None:
 
 
 def _check_model(model: str, folder: Path) -> None:
-    """A folder that is there or will be, a hub id, or ``tiny``."""
-    if model == TINY or Path(model).is_dir():
+    """A folder that is there or will be, a hub id, or one that is made here."""
+    if model in MADE_HERE or Path(model).is_dir():
         return
     if model.startswith(f"{folder}/"):
         return  # `check_plan` has seen that it is made

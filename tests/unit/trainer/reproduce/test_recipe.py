@@ -92,8 +92,11 @@ def test_each_row_climbs_its_reward_and_the_other_looks_on(release: Path, tmp_pa
             continue
         step = step_of(steps, row.name)
         rewards = [argument.service for argument in step.arguments if isinstance(argument, ServedUrl)]
-        shadow = step.arguments[step.arguments.index("--weight") + 1]
+        told = step.told()
+        climbed, shadow = (told[place + 1] for place, argument in enumerate(told) if argument == "--weight")
         assert rewards[0] == row.reward
+        assert climbed.startswith(f"{row.reward}=")
+        assert not climbed.endswith("=0")
         assert shadow == f"{rewards[1]}=0"
         assert step.serving is not None
         assert step.serving.reward_checkpoint == tmp_path / "reward-model/model"
