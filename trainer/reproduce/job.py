@@ -132,7 +132,13 @@ def _open(job: ReproduceJob, recipe: Recipe) -> None:
     if not begun and output.is_dir():
         for name in (PLAN, LOCK):
             (output / name).unlink(missing_ok=True)
-    settings = {"preset": job.preset, "seed": job.seed, "data": digests(recipe.files), "base": recipe.preset.base}
+    settings = {
+        "preset": job.preset,
+        "seed": job.seed,
+        "data": digests(recipe.files),
+        "base": recipe.preset.base,
+        "llm": recipe.llm.alias,
+    }
     open_run_folder(output, command=COMMAND, settings=settings, resume=begun, versions_of=("zhufu", "torch", "trl"))
 
 

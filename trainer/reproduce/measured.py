@@ -93,7 +93,7 @@ def read_measured(recipe: Recipe, steps: Sequence[Step]) -> Measured:
     without = ABLATIONS if recipe.preset.agents else {}
     return Measured(
         preset=recipe.preset.name,
-        llm=recipe.llm.shown_url(0) if not isinstance(recipe.llm, LocalLlm) else recipe.llm.alias,
+        llm=recipe.llm.alias,
         is_stand_in=isinstance(recipe.llm, LocalLlm),
         audit=read_result(output / "audit" / RESULT, AuditResult),
         splits={name: read_result(output / "data" / name / "split.json", SplitResult) for name in SPLITS},

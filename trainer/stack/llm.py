@@ -61,6 +61,11 @@ class GivenLlm:
     url: str
     api: LlmApi | None = None
 
+    @property
+    def alias(self) -> str:
+        """The model's name in requests, as the environment has it; empty where it has none."""
+        return _of_environment(JUDGE, "MODEL") or ""
+
     def check(self) -> None:
         """Raise `LlmUnusable` where it can be seen that the judge could not use it."""
         if _of_environment(JUDGE, "MODEL") is None:
