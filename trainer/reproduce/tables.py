@@ -24,6 +24,7 @@ TONES: Mapping[Verdict, Tone] = {
     Verdict.NOT_MEASURED: "warn",
 }
 PERCENT = ".1%"
+WHOLE_PERCENT = ".0%"
 AS_PUBLISHED = ".2%"
 PLAIN = (Measure.ACCURACY, Measure.PRECISION, Measure.RECALL, Measure.F1)
 EQUAL = (Measure.STRATIFIED_AUC, Measure.CLOSE_PAIRS)
@@ -61,9 +62,9 @@ def _excellence(policies: PoliciesResult, row: Row, slices: list[str]) -> Iterat
         if figures is None:
             yield from (text_cell(NOTHING) for _ in slices or [""])
         elif slices:
-            yield from (interval_cell(figures.excellence_of.get(name), form=PERCENT) for name in slices)
+            yield from (interval_cell(figures.excellence_of.get(name), form=WHOLE_PERCENT) for name in slices)
         else:
-            yield interval_cell(figures.excellence, form=PERCENT)
+            yield interval_cell(figures.excellence, form=WHOLE_PERCENT)
 
 
 def _asked_only(name: str, found: published.Excellence, width: int) -> list[Cell]:
@@ -79,13 +80,13 @@ def changes_table(changes: list[Change], policies: PoliciesResult, reward: str) 
             "policy",
             "against",
             "this reward",
-            "mean reward",
-            "difference",
-            "p",
-            "at equal length",
-            "share by length",
-            "characters",
             "verdict",
+            "difference",
+            "at equal length",
+            "characters",
+            "share by length",
+            "p",
+            "mean reward",
         ],
         rows=[_change(change, policies) for change in changes if change.reward == reward],
         note="Differences are paired by request, with 95 % intervals; p by sign flips, corrected by Holm for all tests "
@@ -96,19 +97,18 @@ def changes_table(changes: list[Change], policies: PoliciesResult, reward: str) 
 
 def _change(change: Change, policies: PoliciesResult) -> list[Cell]:
     found, figures = change.comparison, policies.rewards[change.reward].models.get(change.row.name)
-    mean = None if found is None else found.mean
     part = "climbed" if change.climbed else "looked on" if change.row.reward is not None else NOTHING
     return [
         text_cell(change.row.title),
         text_cell(change.against.title),
         text_cell(part),
-        interval_cell(None if figures is None else figures.mean),
-        interval_cell(None if mean is None else mean.interval, form="+.3f"),
-        number_cell(None if mean is None else mean.holm, form=".4f"),
-        interval_cell(None if found is None else found.at_equal_length, form="+.3f"),
-        number_cell(None if found is None else found.by_length, form=".0%"),
-        interval_cell(None if found is None else found.characters, form="+.1f"),
         text_cell(change.verdict.value, tone=TONES[change.verdict]),
+        interval_cell(change.difference, form="+.3f"),
+        interval_cell(None if found is None else found.at_equal_length, form="+.3f"),
+        interval_cell(None if found is None else found.characters, form="+.1f"),
+        number_cell(None if found is None else found.by_length, form=".0%"),
+        number_cell(None if found is None or found.mean is None else found.mean.holm, form=".4f"),
+        interval_cell(None if figures is None else figures.mean),
     ]
 
 
