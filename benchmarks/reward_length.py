@@ -4,7 +4,8 @@ python -m benchmarks.reward_length --paper FOLDER --output runs/reward-length
 
 FOLDER holds the paper's files. The training pairs share neither a text, exactly or nearly, nor a prompt with what is
 measured on: the public evaluation half and the test pairs. Every variant reads about as many texts. Given again, the
-command goes on where it was; each training takes a quarter of an hour on two quiet cores.
+command goes on where it was; each training takes a quarter of an hour on two quiet cores, and two side by side
+(--jobs 2) take less than twice that.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.processes import BenchmarkFailed
-from benchmarks.reward_length_runs import VARIANTS, Row, Setup, Trained, Variant, scored, trained
+from benchmarks.reward_length_runs import (
+    VARIANTS,
+    Row,
+    Setup,
+    Trained,
+    Validation,
+    Variant,
+    all_trained,
+    scored,
+)
 from benchmarks.tables import Section
 from shared.reward_format import Calibration
 from trainer.data.formats import load_pairs
@@ -35,6 +45,8 @@ from trainer.evaluation.rewards.column import Column
 from trainer.evaluation.rewards.material import Material, Sources, load_material
 from trainer.evaluation.rewards.measuring import Measure, Measured, measure, population_of
 from trainer.evaluation.rewards.resampling import Estimate
+from trainer.ngram_prior import made_up
+from trainer.presets import REWARD_MODEL_E5
 
 MEASURES = (Measure.STRATIFIED_AUC, Measure.CLOSE_PAIRS, Measure.AUC, Measure.ACCURACY)
 BASELINES = (LENGTH_RULE, NGRAMS)
@@ -46,18 +58,20 @@ class World:
 
     Attributes:
         material: Labelled rows and pairs.
+        test: The texts of the test pairs, as labelled rows.
         plan: Of the probes.
-        validation: Rows with labels, for calibration and length correction.
+        validation: Pairs for calibration, length correction and n-gram prior.
     """
 
     material: Material
+    test: Material
     plan: ProbePlan
-    validation: Sequence[tuple[Row, int]]
+    validation: Validation
 
     @property
     def rows(self) -> list[Row]:
         """All that a model is asked for."""
-        return [*self.material.texts, *self.plan.rows]
+        return [*self.material.texts, *self.test.texts, *self.plan.rows]
 
 
 def split(paper: Path, folder: Path) -> None:
@@ -72,22 +86,21 @@ def split(paper: Path, folder: Path) -> None:
 def load_world(paper: Path, parts: Path, cases: int) -> World:
     """Everything that is measured on."""
     data, pairs = str(paper / "evaluate_data.public.json"), str(paper / "reward_data_test.json")
-    train, validation = str(parts / "train.jsonl"), load_pairs(str(parts / "validation.jsonl")).records
-    sources = Sources(data=data, pairs=pairs, train=train)
-    labelled = [((pair.prompt, pair.chosen), 1) for pair in validation]
-    labelled += [((pair.prompt, pair.rejected), 0) for pair in validation]
+    train, held_out = str(parts / "train.jsonl"), load_pairs(str(parts / "validation.jsonl")).records
     return World(
-        material=load_material(sources, seed=0),
+        material=load_material(Sources(data=data, pairs=pairs, train=train), seed=0),
+        test=load_material(Sources(data=pairs, train=train), seed=0),
         plan=plan_probes(load_labelled(data), load_labelled(train), seed=0, limit=cases),
-        validation=labelled,
+        validation=Validation(pairs=held_out, made=made_up(held_out, seed=0), train=parts / "train.jsonl"),
     )
 
 
-def column_of(result: Trained, world: World) -> Column:
-    """A training's column; what it could not score has none."""
-    count, rows = len(world.material.texts), len(world.material.rows)
-    scores = np.asarray([math.nan if logit is None else logit for logit in result.logits[:count]], dtype=np.float64)
-    chances = np.asarray([_chance(result.calibration, logit) for logit in result.logits[:rows]], dtype=np.float64)
+def column_of(result: Trained, material: Material, begin: int) -> Column:
+    """A training's column; what it could not score has none. Its logits of the material stand from ``begin``."""
+    logits = result.logits[begin : begin + len(material.texts)]
+    rows = len(material.rows)
+    scores = np.asarray([math.nan if logit is None else logit for logit in logits], dtype=np.float64)
+    chances = np.asarray([_chance(result.calibration, logit) for logit in logits[:rows]], dtype=np.float64)
     return Column(
         name=f"{result.variant}, seed {result.seed}",
         kind="reward",
@@ -107,40 +120,48 @@ def mean_over_seeds(measured: Measured, names: Sequence[str], which: Measure) ->
 
 def figures(world: World, variants: Sequence[Variant], results: Sequence[Trained], console: Console) -> list[Section]:
     """The tables."""
-    columns = [*(column_of(result, world) for result in results), *baseline_columns(world.material)]
-    with console.status("bootstrap"):
-        measured = measure(world.material, columns, population_of(columns), seed=0)
     seeds = {each.name: [result for result in results if result.variant == each.name] for each in variants}
+    public = _quality("Length held fixed, public half of the evaluation set", world.material, 0, seeds, console)
+    begin = len(world.material.texts)
+    test = _quality("Length held fixed, texts of the test pairs", world.test, begin, seeds, console)
+    return [public, test, _probes(world, seeds)]
+
+
+def _quality(title: str, material: Material, begin: int, seeds: dict[str, list[Trained]], console: Console) -> Section:
+    """Figures of one material; the logits of its texts stand from ``begin``."""
+    trainings = [column_of(result, material, begin) for results in seeds.values() for result in results]
+    columns = [*trainings, *baseline_columns(material)]
+    with console.status("bootstrap"):
+        measured = measure(material, columns, population_of(columns), seed=0)
     names = {name: [f"{name}, seed {result.seed}" for result in found] for name, found in seeds.items()}
     rows = []
-    for name, trainings in [*names.items(), *((baseline, [baseline]) for baseline in BASELINES)]:
+    for name, columns_of in [*names.items(), *((baseline, [baseline]) for baseline in BASELINES)]:
         cells = [name]
         for which in MEASURES:
-            estimate = mean_over_seeds(measured, trainings, which)
-            values = [one.value for each in trainings if (one := measured.figures[(each, which)]) is not None]
+            estimate = mean_over_seeds(measured, columns_of, which)
+            values = [one.value for each in columns_of if (one := measured.figures[(each, which)]) is not None]
             seeds_of = f"; {min(values):.3f}–{max(values):.3f}" if len(values) > 1 else ""
             cells.append(f"{estimate.interval}{seeds_of}")
-        against = mean_over_seeds(measured, trainings, Measure.STRATIFIED_AUC).above(
+        against = mean_over_seeds(measured, columns_of, Measure.STRATIFIED_AUC).above(
             mean_over_seeds(measured, [NGRAMS], Measure.STRATIFIED_AUC)
         )
         cells.append("" if name == NGRAMS else f"{against.interval.mean:+.3f} (p {against.p:.3f})")
         took = [result.seconds for result in seeds.get(name, []) if result.seconds is not None]
         cells.append(f"{statistics.fmean(took) / 60:.1f}" if took else "")
         rows.append(cells)
-    quality = Section(
-        title="Length held fixed",
+    return Section(
+        title=title,
         text=(
-            f"{measured.population.rows.size:,} rows, {measured.close.size} test pairs within 20 % in length; mean "
-            "over seeds with the 95 % interval over rows; then least and greatest seed."
+            f"{measured.population.rows.size:,} rows, {measured.close.size} pairs within 20 % in length; mean over "
+            "seeds with the 95 % interval over rows; then least and greatest seed."
         ),
         columns=["", *(which.value for which in MEASURES), "stratified, less n-grams", "minutes"],
         rows=rows,
     )
-    return [quality, _probes(world, seeds)]
 
 
 def _probes(world: World, seeds: dict[str, list[Trained]]) -> Section:
-    count = len(world.material.texts)
+    count = len(world.material.texts) + len(world.test.texts)
     fooled: dict[str, dict[str, list[float]]] = {}
     for name, results in seeds.items():
         for result in results:
@@ -177,7 +198,8 @@ def main() -> int:
     parser.add_argument("--paper", type=Path, required=True, help="folder of the paper's files")
     parser.add_argument("--output", type=Path, default=Path("runs/reward-length"))
     parser.add_argument("--model", default="e5")
-    parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--epochs", type=float, default=REWARD_MODEL_E5.epochs)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cases", type=int, default=200, help="of each probe")
     parser.add_argument("--variant", action="append", choices=[each.name for each in VARIANTS])
@@ -193,14 +215,16 @@ def main() -> int:
         model=options.model,
         epochs=options.epochs,
         seeds=range(options.seeds),
+        jobs=options.jobs,
     )
+    sources = {each.name: each.derived_from or each.name for each in chosen}
+    folders = all_trained(setup, [each for each in VARIANTS if each.name in sources.values()], console)
     world = load_world(options.paper, parts, options.cases)
-    results = []
-    for seed in setup.seeds:  # so that all variants have one seed before any has two
-        for variant in chosen:
-            source = next(each for each in VARIANTS if each.name == (variant.derived_from or variant.name))
-            run = trained(setup, source, seed, console)
-            results.append(scored(run, variant, seed, world.rows, world.validation, console))
+    results = [
+        scored(folders[(sources[variant.name], seed)], variant, seed, world.rows, world.validation, console)
+        for seed in setup.seeds
+        for variant in chosen
+    ]
     sections = figures(world, chosen, results, console)
     for section in sections:
         console.print(section.table())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -15,9 +18,13 @@ from rich.console import Console
 
 from benchmarks.processes import BenchmarkFailed
 from services.reward_model.checkpoint import Checkpoint
+from shared.ngram_prior import NgramPrior
 from shared.reward_format import Calibration
 from trainer.calibration import fit_calibration
+from trainer.data.formats import load_pairs
+from trainer.data.records import PreferencePair
 from trainer.length_control import LengthControl, fit_length_correction
+from trainer.ngram_prior import fit_ngram_prior, rows_to_weigh, weighed
 from trainer.progress_bar import progress_bar
 from trainer.run_folder import write_json
 
@@ -40,12 +47,14 @@ class Variant:
         control: What is done about length.
         negatives: Hard negatives for each pair.
         derived_from: The variant whose model it is, where only what is done with the logits differs.
+        prior: Whether the n-gram prior is added.
     """
 
     name: str
     control: LengthControl
     negatives: int
     derived_from: str | None = None
+    prior: bool = False
 
     @property
     def epochs_factor(self) -> float:
@@ -54,7 +63,9 @@ class Variant:
         return TEXTS_PER_PAIR / texts
 
 
-PLAIN, NEGATIVES = "plain", "hard negatives"
+PLAIN, NEGATIVES, BATCH_NEGATIVES = "plain", "hard negatives", "batch + hard negatives"
+DEFAULT = "batch + hard negatives + n-grams"
+"""What ``--model e5`` does."""
 VARIANTS = (
     Variant(PLAIN, LengthControl.NONE, 0),
     Variant("matched", LengthControl.MATCHED, 0),
@@ -64,6 +75,9 @@ VARIANTS = (
     Variant("matched + hard negatives", LengthControl.MATCHED, HARD_NEGATIVES),
     Variant("odin + hard negatives", LengthControl.ODIN, HARD_NEGATIVES),
     Variant("residual + hard negatives", LengthControl.RESIDUAL, HARD_NEGATIVES, NEGATIVES),
+    Variant("hard negatives + n-grams", LengthControl.NONE, HARD_NEGATIVES, NEGATIVES, prior=True),
+    Variant(BATCH_NEGATIVES, LengthControl.BATCH, HARD_NEGATIVES),
+    Variant(DEFAULT, LengthControl.BATCH, HARD_NEGATIVES, BATCH_NEGATIVES, prior=True),
 )
 
 
@@ -78,6 +92,8 @@ class Setup:
         model: As ``zhufu train rm --model`` takes it.
         epochs: Of a variant with `HARD_NEGATIVES`; the others read as many texts.
         seeds: One training each.
+        jobs: Trainings side by side, each with its share of the cores; two at a time on two cores are faster together
+            than one after the other.
     """
 
     folder: Path
@@ -86,6 +102,7 @@ class Setup:
     model: str
     epochs: float
     seeds: Sequence[int]
+    jobs: int = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,72 +124,128 @@ class Trained:
     seconds: float | None
 
 
-def trained(setup: Setup, variant: Variant, seed: int, console: Console) -> Path:
+def all_trained(setup: Setup, variants: Sequence[Variant], console: Console) -> dict[tuple[str, int], Path]:
+    """The folder of each variant's run with each seed; all variants have one seed before any has two.
+
+    Raises:
+        BenchmarkFailed: A training failed; what it said stands in its ``log.txt``.
+    """
+    wanted = [(variant, seed) for seed in setup.seeds for variant in variants if variant.derived_from is None]
+    threads = max(1, (os.cpu_count() or 1) // setup.jobs)
+    with progress_bar(console) as progress, ThreadPoolExecutor(setup.jobs) as pool:
+        task = progress.add_task("trainings", total=len(wanted), figures="")
+        folders: dict[tuple[str, int], Path] = {}
+        runs = [pool.submit(trained, setup, variant, seed, threads) for variant, seed in wanted]
+        try:
+            for (variant, seed), run in zip(wanted, runs, strict=True):
+                folders[(variant.name, seed)] = run.result()
+                progress.advance(task)
+        except BenchmarkFailed:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return folders
+
+
+def trained(setup: Setup, variant: Variant, seed: int, threads: int) -> Path:
     """Train unless that is done, and go on with what was begun; returns the folder of the run.
 
     Raises:
-        BenchmarkFailed: The command failed; what it said stands above.
+        BenchmarkFailed: The command failed; what it said stands in ``log.txt`` of the folder.
     """
     folder = setup.folder / f"{variant.name.replace(' + ', '-').replace(' ', '-')}-{seed}"
     if (folder / "report.html").is_file():
         return folder
-    console.rule(f"{variant.name}, seed {seed}")
     resume = ["--resume"] if (folder / "run.json").is_file() else []
     begun = time.perf_counter()
     command = [sys.executable, "-m", "trainer.cli", "train", "rm", "--output", str(folder), "--model", setup.model]
     command += ["--data", str(setup.train), "--eval-data", str(setup.validation), "--seed", str(seed), *resume]
     command += ["--length-control", variant.control.value, "--hard-negatives", str(variant.negatives)]
-    command += ["--epochs", f"{setup.epochs * variant.epochs_factor:.4f}"]
-    if subprocess.run(command, check=False).returncode:
-        raise BenchmarkFailed(f"the training of {variant.name} with seed {seed} failed")
+    command += ["--epochs", f"{setup.epochs * variant.epochs_factor:.4f}", "--no-ngram-prior"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    log = setup.folder / f"{folder.name}.log"
+    with log.open("ab") as file:
+        code = subprocess.run(command, check=False, stdout=file, stderr=subprocess.STDOUT, env=environment).returncode
+    if code:
+        raise BenchmarkFailed(f"the training of {variant.name} with seed {seed} failed: {log}")
     if not resume:  # a training that was cut short has no time of its own
         write_json(folder / "seconds.json", time.perf_counter() - begun)
     return folder
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """Pairs that no training saw, and what is needed to weigh an n-gram prior on them."""
+
+    pairs: Sequence[PreferencePair]
+    made: Sequence[tuple[str, PreferencePair]]
+    train: Path
+
+    @property
+    def rows(self) -> list[Row]:
+        """All that a model is asked for."""
+        return rows_to_weigh(self.pairs, self.made)
+
+
 def scored(
-    run: Path, variant: Variant, seed: int, rows: Sequence[Row], validation: Sequence[tuple[Row, int]], console: Console
+    run: Path, variant: Variant, seed: int, rows: Sequence[Row], validation: Validation, console: Console
 ) -> Trained:
     """What the model of a run gives for rows; kept, so that it is computed once.
 
     Args:
         run: Folder of the training.
-        variant: For which; its length correction is fitted here where it has one.
+        variant: For which; what it does with the logits of its model is done here.
         seed: Of the training.
         rows: To be scored.
-        validation: Rows with labels, for the length correction.
+        validation: For length correction, prior and calibration.
         console: For the progress.
     """
-    checkpoint = Checkpoint(run / "model", run.name, torch.device("cpu"), torch.float32)
     kept = run / "logits.json"
-    texts = list(dict.fromkeys([*rows, *(row for row, _ in validation)]))
+    texts = list(dict.fromkeys([*rows, *validation.rows]))
     known: dict[Row, float | None] = {}
     if kept.is_file():
         known = {(one, two): logit for one, two, logit in json.loads(kept.read_text("utf-8"))}
     if missing := [text for text in texts if text not in known]:
+        checkpoint = Checkpoint(run / "model", run.name, torch.device("cpu"), torch.float32)
         known |= dict(zip(missing, _logits(checkpoint, missing, console, run.name), strict=True))
         write_json(kept, [[*text, logit] for text, logit in known.items()])
-    line = None
-    if variant.derived_from is not None:
-        sure = [(logit, row, label) for row, label in validation if (logit := known[row]) is not None]
-        line = fit_length_correction(
-            [logit for logit, _, _ in sure], [len(row[1]) for _, row, _ in sure], [label for _, _, label in sure]
-        )
-
-    def corrected(row: Row) -> float | None:
-        logit = known[row]
-        return logit if logit is None or line is None else logit - line.at(len(row[1]))
-
-    found = [(corrected(row), label) for row, label in validation]
-    good, bad = ([logit for logit, label in found if label == which and logit is not None] for which in (1, 0))
+    rewards = _rewards(variant, known, validation)
+    good = [reward for pair in validation.pairs if (reward := rewards[(pair.prompt, pair.chosen)]) is not None]
+    bad = [reward for pair in validation.pairs if (reward := rewards[(pair.prompt, pair.rejected)]) is not None]
     took = run / "seconds.json"
     return Trained(
         variant=variant.name,
         seed=seed,
-        logits=[corrected(row) for row in rows],
+        logits=[rewards[row] for row in rows],
         calibration=fit_calibration(good, bad),
         seconds=float(json.loads(took.read_text("utf-8"))) if took.is_file() else None,
     )
+
+
+def _rewards(variant: Variant, known: Mapping[Row, float | None], validation: Validation) -> dict[Row, float | None]:
+    """What a variant makes of the logits of its model."""
+    sure = {row: logit for row, logit in known.items() if logit is not None}
+    found: dict[Row, float | None] = dict(known)
+    if variant.prior:
+        prior, _ = weighed(ngram_prior_of(validation.train), validation.pairs, validation.made, sure)
+        if prior is None:
+            raise BenchmarkFailed(f"{variant.name}: the n-gram prior says nothing")
+        found |= {row: logit + prior.at(row[1]) for row, logit in sure.items()}
+    elif variant.derived_from is not None:
+        chosen = [(pair.prompt, pair.chosen) for pair in validation.pairs]
+        rejected = [(pair.prompt, pair.rejected) for pair in validation.pairs]
+        labelled = [(row, 1) for row in chosen if row in sure] + [(row, 0) for row in rejected if row in sure]
+        line = fit_length_correction(
+            [sure[row] for row, _ in labelled], [len(row[1]) for row, _ in labelled], [label for _, label in labelled]
+        )
+        if line is not None:
+            found |= {row: logit - line.at(len(row[1])) for row, logit in sure.items()}
+    return found
+
+
+@functools.cache
+def ngram_prior_of(train: Path) -> NgramPrior:
+    """The prior of the training pairs, which is the same for all variants and seeds."""
+    return fit_ngram_prior(load_pairs(str(train)).records)
 
 
 def _logits(checkpoint: Checkpoint, texts: Sequence[Row], console: Console, title: str) -> list[float | None]:

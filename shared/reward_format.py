@@ -73,6 +73,7 @@ class RewardFormat(BaseModel):
     max_tokens: int = Field(ge=8, description="A longer text is refused, not cut.")
     calibration: Calibration | None = Field(default=None, description="Of the corrected logit.")
     length_correction: LengthCorrection | None = None
+    ngram_prior: bool = Field(default=False, description="Whether `shared.ngram_prior` is part of the logit.")
     training: dict[str, JsonValue] = Field(default_factory=dict, description="How it was trained, for people to read.")
 
     @classmethod

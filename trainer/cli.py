@@ -154,7 +154,12 @@ def train_rm_command(
         int | None, typer.Option("--hard-negatives", help="Made-up bad completions for each prompt.", min=0)
     ] = None,
     length_control: Annotated[
-        str | None, typer.Option("--length-control", help="none, matched, odin or residual; see docs/reward-model.md.")
+        str | None,
+        typer.Option("--length-control", help="none, batch, matched, odin or residual."),
+    ] = None,
+    ngram_prior: Annotated[
+        bool | None,
+        typer.Option("--ngram-prior/--no-ngram-prior", help="Add what the characters alone say; wants --eval-data."),
     ] = None,
     epochs: EpochsOption = None,
     learning_rate: LearningRateOption = None,
@@ -178,10 +183,13 @@ def train_rm_command(
         batch_size=batch_size,
         hard_negatives=hard_negatives,
         length_control=_length_control(length_control),
+        ngram_prior=ngram_prior,
         lora=_lora(lora_rank),
     )
     pairs = _loaded(load_pairs(data))
     held_out = _held_out(data, eval_data)
+    if ngram_prior and not held_out:
+        raise typer.BadParameter("wants --eval-data, to be weighed by", param_hint="--ngram-prior")
     settings = {
         "model": model,
         "data": data,

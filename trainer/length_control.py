@@ -1,5 +1,6 @@
 """Keeping a reward model from learning that long is good: what can be done to its pairs, and to its logits afterwards.
 
+    batch      besides the pairs, each good text of a batch against each bad one in it that is about as long
     matched    only comparisons of texts that are about equally long, across prompts where a pair itself is not
     odin       a second head takes the length, see `trainer.reward_trainer.Odin`
     residual   trained as it comes; what length tells of the logit, the label held fixed, is subtracted afterwards
@@ -31,6 +32,7 @@ class LengthControl(StrEnum):
     """See the module."""
 
     NONE = "none"
+    BATCH = "batch"
     MATCHED = "matched"
     ODIN = "odin"
     RESIDUAL = "residual"

@@ -64,6 +64,7 @@ class RewardModelPreset:
     center_rewards: float | None
     lora: LoraPreset | None
     length_control: LengthControl = LengthControl.NONE
+    ngram_prior: bool = False
     group_size: int = 1
     encoder_layers: tuple[int, ...] = ()
 
@@ -150,16 +151,18 @@ REWARD_MODEL: dict[PresetName, RewardModelPreset] = {
 
 # For the base `e5`, a pretrained encoder.
 REWARD_MODEL_E5 = RewardModelPreset(
-    learning_rate=1.5e-4,
-    epochs=1,
-    batch_size=8,
+    learning_rate=2e-4,
+    epochs=1.5,
+    batch_size=24,
     gradient_accumulation=1,
     warmup_ratio=0.06,
     weight_decay=0.05,
     max_tokens=256,
     hard_negatives=2,
-    center_rewards=0.01,
+    center_rewards=0.001,
     lora=None,
+    length_control=LengthControl.BATCH,
+    ngram_prior=True,
     group_size=4,
     encoder_layers=(0, 2, 4, 7, 9, 11),
 )

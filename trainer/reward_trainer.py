@@ -16,9 +16,12 @@ from torch import Tensor, nn
 from trl import RewardConfig, RewardTrainer
 
 from shared.errors import InvalidData
+from trainer.data.lengths import CLOSE
 
-COLUMNS = ("chosen_ids", "rejected_ids", "characters", "length")
-"""Of the data set: token ids, those of each worse text, characters of all texts, tokens of the longest one."""
+COLUMNS = ("chosen_ids", "rejected_ids", "characters", "labels", "length")
+"""Of the data set: token ids, those of each worse text, characters and labels of all texts, tokens of the longest."""
+GOOD, BAD, UNLABELLED = 1, 0, -1
+"""Labels: good and bad in people's eyes, whatever it is compared with; made up from another text."""
 TEXTS_AT_ONCE = 16
 """On a CPU: more of them only means more padding."""
 SMALLEST_SPREAD = 1e-6
@@ -48,7 +51,10 @@ class GroupCollator:
         """``owner[i]`` is the row of the better text that the i-th worse text stands against."""
         worse = [(place, ids) for place, row in enumerate(rows) for ids in row["rejected_ids"]]
         texts = [row["chosen_ids"] for row in rows] + [ids for _, ids in worse]
-        characters = [row["characters"][0] for row in rows] + [count for row in rows for count in row["characters"][1:]]
+        characters, labels = (
+            [row[name][0] for row in rows] + [value for row in rows for value in row[name][1:]]
+            for name in ("characters", "labels")
+        )
         longest = max(map(len, texts))
         ids = torch.zeros((len(texts), longest), dtype=torch.long)
         mask = torch.zeros((len(texts), longest), dtype=torch.long)
@@ -60,16 +66,21 @@ class GroupCollator:
             "attention_mask": mask,
             "owner": torch.tensor([place for place, _ in worse], dtype=torch.long),
             "characters": torch.tensor(characters, dtype=torch.float32),
+            "labels": torch.tensor(labels, dtype=torch.long),
         }
 
 
 class GroupRewardTrainer(RewardTrainer):
-    """Bradley-Terry over groups; each group weighs the same, however many worse texts it has."""
+    """Bradley-Terry over groups; each group weighs the same, however many worse texts it has.
 
-    def __init__(self, *args: Any, odin: Odin | None = None, **kwargs: Any) -> None:
+    Where ``equal_length_weight`` is not zero, the mean of `equal_length_loss` counts so much beside them.
+    """
+
+    def __init__(self, *args: Any, odin: Odin | None = None, equal_length_weight: float = 0.0, **kwargs: Any) -> None:
         kwargs["data_collator"] = GroupCollator()
         super().__init__(*args, **kwargs)
         self._odin = odin
+        self._equal_length_weight = equal_length_weight
         self._pad_id = int(self.processing_class.pad_token_id)  # type: ignore[union-attr]  # it is a tokenizer
         self._center = cast("RewardConfig", self.args).center_rewards_coefficient
 
@@ -94,6 +105,8 @@ class GroupRewardTrainer(RewardTrainer):
             loss = loss + self._center * ((better + worse) ** 2 * weights).sum()
         if self._odin is not None:
             loss = loss + odin_penalty(heads, characters, _head_weight(model), self._odin)
+        if self._equal_length_weight:
+            loss = loss + self._equal_length_weight * equal_length_loss(total, characters, inputs["labels"])
         self._note(mode, inputs["attention_mask"], quality, quality[:groups][owner], quality[groups:])
         return (loss, {"logits": quality}) if return_outputs else loss
 
@@ -116,6 +129,24 @@ def group_weights(owner: Tensor, groups: int) -> Tensor:
     """``(worse,)``: so that each group counts once and all weights sum to one."""
     sizes = torch.bincount(owner, minlength=groups).to(torch.float32)
     return 1.0 / (sizes[owner] * (sizes > 0).sum())
+
+
+def equal_length_loss(rewards: Tensor, characters: Tensor, labels: Tensor) -> Tensor:
+    """Bradley-Terry, mean over each good text against each bad one that is close in length; 0 where there are none.
+
+    It is what the length-stratified AUC counts, made smooth, and costs no further encoding.
+
+    Args:
+        rewards: ``(texts,)``.
+        characters: ``(texts,)``.
+        labels: ``(texts,)``: `GOOD`, `BAD` or `UNLABELLED`.
+    """
+    good, bad = labels == GOOD, labels == BAD
+    long, other = characters[good][:, None], characters[bad][None]
+    close = (long - other).abs() <= CLOSE * torch.maximum(long, other)
+    losses = -nn.functional.logsigmoid(rewards[good][:, None] - rewards[bad][None])
+    mean: Tensor = (losses * close).sum() / close.sum().clamp_min(1)
+    return mean
 
 
 def logits_by_length(model: Any, ids: Tensor, mask: Tensor, pad_id: int) -> Tensor:

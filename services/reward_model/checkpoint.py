@@ -16,9 +16,18 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from services.reward_model.settings import DType
 from shared.errors import InvalidData
+from shared.ngram_prior import FILE_NAME as NGRAMS_FILE_NAME
+from shared.ngram_prior import NgramPrior
 from shared.reward_format import DEFAULT_MAX_TOKENS, FILE_NAME, RewardFormat, default_format, encode
 
-HASHED_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", FILE_NAME)
+HASHED_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    FILE_NAME,
+    NGRAMS_FILE_NAME,
+)
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 VERSION_CHARACTERS = 12
 
@@ -30,6 +39,7 @@ class Checkpoint:
         label: The name of its folder, for people.
         version: A hash of its weights, configuration, tokenizer and format.
         format: How texts are encoded for it.
+        prior: What is added to a logit for the characters of its completion; None: nothing.
     """
 
     def __init__(self, folder: Path, label: str, device: torch.device, dtype: torch.dtype) -> None:
@@ -53,6 +63,9 @@ class Checkpoint:
         positions = getattr(model.config, "max_position_embeddings", None) or DEFAULT_MAX_TOKENS
         limit = min(DEFAULT_MAX_TOKENS, int(positions), int(self._tokenizer.model_max_length))
         self.format = RewardFormat.read(folder) or default_format(self._tokenizer, limit)
+        self.prior = NgramPrior.read(folder) if self.format.ngram_prior else None
+        if self.format.ngram_prior and self.prior is None:
+            raise InvalidData(folder, f"has an n-gram prior, but no {NGRAMS_FILE_NAME}")
 
     def encode(self, prompts: Sequence[str], completions: Sequence[str]) -> list[list[int]]:
         """Token ids of each pair, neither padded nor cut."""
@@ -60,7 +73,7 @@ class Checkpoint:
 
     @torch.inference_mode()
     def logits(self, token_ids: Sequence[Sequence[int]]) -> list[float]:
-        """The raw reward of each sequence, ``(batch,)``, padded together on the right."""
+        """What the model says of each sequence, ``(batch,)``, padded together on the right; without the prior."""
         longest = max(map(len, token_ids))
         ids = torch.full((len(token_ids), longest), self._pad_id, dtype=torch.long)
         mask = torch.zeros((len(token_ids), longest), dtype=torch.long)

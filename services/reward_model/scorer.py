@@ -130,16 +130,20 @@ class RewardModelScorer:
             for ids in token_ids
         ]
         for row, logit in zip(fitting, logits, strict=True):
-            outcomes[row] = self._scored(checkpoint, logit, len(rollouts[row].completion), len(token_ids[row]))
+            outcomes[row] = self._scored(checkpoint, logit, rollouts[row].completion, len(token_ids[row]))
         return outcomes
 
-    def _scored(self, checkpoint: Checkpoint, logit: float, characters: int, tokens: int) -> Scored:
+    def _scored(self, checkpoint: Checkpoint, logit: float, completion: str, tokens: int) -> Scored:
         calibration, correction = checkpoint.format.calibration, checkpoint.format.length_correction
         components: dict[str, float] = {}
         reward = logit
+        if checkpoint.prior is not None:
+            style = checkpoint.prior.at(completion)
+            components |= {"encoder": logit, "ngrams": style}
+            reward += style
         if correction is not None:
-            components["uncorrected"] = logit
-            reward = logit - correction.at(characters)
+            components["uncorrected"] = reward
+            reward -= correction.at(len(completion))
         if calibration is not None and math.isfinite(reward):
             components["probability"] = _sigmoid(calibration.scale * reward + calibration.bias)
         return Scored(

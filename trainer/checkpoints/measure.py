@@ -16,7 +16,7 @@ from trainer.data.negatives import NegativeMaker
 from trainer.data.records import PreferencePair, StarterPair
 from trainer.evaluation.intervals import Interval, bootstrap_mean
 from trainer.models import load_tokenizer
-from trainer.reward_model import score_pairs
+from trainer.reward_validation import score_pairs
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

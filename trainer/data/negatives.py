@@ -53,17 +53,17 @@ class NegativeMaker:
     def make(self, count: int) -> list[tuple[str, PreferencePair]]:
         """``count`` negatives for each pair, as (kind, pair).
 
-        A quarter each are texts for other prompts, and the pair's own greeting under other prompts: no text shall be
-        good by itself. Where there are policy samples for a prompt, they make up a fifth. The rest are broken texts,
-        the kinds in turns; one in `FLAWED_EVERY` of those breaks the pair's rejected completion, which is then the
-        better of the two: whole sentences are better than broken ones in flawed greetings too. A maker that cannot
+        About a quarter each are texts for other prompts, and the pair's own greeting under other prompts: no text
+        shall be good by itself. Where there are policy samples for a prompt, they make up a fifth. The rest are broken
+        texts, the kinds in turns; one in `FLAWED_EVERY` of those breaks the pair's rejected completion, which is then
+        the better of the two: whole sentences are better than broken ones in flawed greetings too. A maker that cannot
         break a text (too short) is passed over.
         """
         made: list[tuple[str, PreferencePair]] = []
-        for pair in self._pairs:
+        for place, pair in enumerate(self._pairs):
             prompt, chosen = pair.prompt, pair.chosen
             samples = self._drawn_samples(pair, (count + 2) // 5)
-            others = self._texts_for_others(pair, (count + 2) // 4)
+            others = self._texts_for_others(pair, (count + 2 * (place % 2)) // 4)
             requests = self._requests_of_others(pair, (count + 1) // 4)
             found = [
                 *(("policy_sample", PreferencePair(prompt, chosen, text)) for text in samples),

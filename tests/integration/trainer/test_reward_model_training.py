@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification
 
 from shared.client import RewardClient
 from shared.errors import InvalidData
+from shared.ngram_prior import NgramPrior
 from shared.reward_format import RewardFormat
 from shared.schemas import Rollout, Score
 from tests.integration.trainer.commands import Zhufu
@@ -27,7 +28,8 @@ from trainer.length_control import LengthControl
 from trainer.models import load_tokenizer
 from trainer.presets import LoraPreset, RewardModelPreset
 from trainer.reward_groups import encoded_pairs
-from trainer.reward_model import RewardModelJob, score_pairs, train_reward_model
+from trainer.reward_model import RewardModelJob, train_reward_model
+from trainer.reward_validation import score_pairs
 from trainer.runs import Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -84,7 +86,7 @@ def test_hard_negatives_join_the_pairs_and_are_counted(tiny: Path, tmp_path: Pat
     assert sum(counts) == 64
 
 
-@pytest.mark.parametrize("control", [LengthControl.MATCHED, LengthControl.ODIN])
+@pytest.mark.parametrize("control", [LengthControl.BATCH, LengthControl.MATCHED, LengthControl.ODIN])
 def test_with_length_held_in_check_it_still_learns_and_leaves_one_label(
     tiny: Path, tmp_path: Path, console: Console, control: LengthControl
 ) -> None:
@@ -122,6 +124,28 @@ async def test_what_length_adds_is_regressed_out_and_the_service_subtracts_it(
         assert score.components["uncorrected"] == pytest.approx(logit, abs=1e-4)
         assert score.reward == pytest.approx(logit - line.at(len(pair.chosen)), abs=1e-4)
     assert max(abs(height) for height in line.logits) > 0.01
+
+
+async def test_what_the_characters_say_is_weighed_added_by_the_service_and_told_apart(
+    tiny: Path, tmp_path: Path, console: Console
+) -> None:
+    preset = small_reward_model(epochs=25, learning_rate=1e-2, ngram_prior=True)
+    run, figures = train(tmp_path / "run", tiny, preset, console)
+    form, prior = RewardFormat.read(run.model_folder), NgramPrior.read(run.model_folder)
+    assert form is not None
+    assert prior is not None
+    assert form.ngram_prior
+    assert form.training["ngram_ratio"] == figures["ngram_ratio"] > 0
+    logits, _ = score_pairs(
+        AutoModelForSequenceClassification.from_pretrained(run.model_folder),
+        load_tokenizer(str(run.model_folder)),
+        form.encoding,
+        EASY,
+    )
+    for pair, logit, score in zip(EASY, logits, await served_scores(run.model_folder, tmp_path, EASY), strict=True):
+        assert score.components["encoder"] == pytest.approx(logit, abs=1e-4)
+        assert score.components["ngrams"] == pytest.approx(prior.at(pair.chosen))
+        assert score.reward == pytest.approx(logit + prior.at(pair.chosen), abs=1e-4)
 
 
 def test_without_validation_pairs_there_is_no_calibration_and_no_accuracy(

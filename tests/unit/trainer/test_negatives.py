@@ -37,10 +37,16 @@ def test_half_are_about_other_prompts_and_the_rest_is_broken_in_all_ways_about_e
     pairs: list[PreferencePair], made: dict[str, list[PreferencePair]]
 ) -> None:
     assert made.keys() == {*BROKEN, "other_prompt", "other_request"}
-    assert len(made["other_prompt"]) == 4 * len(pairs)
+    assert len(made["other_prompt"]) == 3.5 * len(pairs)
     assert len(made["other_request"]) == 3 * len(pairs)
     counts = [len(made[kind]) for kind in BROKEN]
     assert min(counts) > 0.6 * max(counts)
+
+
+def test_of_two_negatives_every_fourth_is_about_another_prompt(pairs: list[PreferencePair]) -> None:
+    kinds = collections.Counter(kind for kind, _ in NegativeMaker(pairs, seed=0).make(2))
+    assert kinds["other_prompt"] == len(pairs) // 2
+    assert kinds.total() == 2 * len(pairs)
 
 
 def test_every_prompt_gets_as_many_as_asked_for(pairs: list[PreferencePair]) -> None:

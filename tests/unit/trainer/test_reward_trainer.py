@@ -10,10 +10,14 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from shared.errors import InvalidData
 from trainer.reward_trainer import (
+    BAD,
+    GOOD,
+    UNLABELLED,
     GroupCollator,
     Odin,
     add_length_head,
     correlation,
+    equal_length_loss,
     group_weights,
     keep_quality_head,
     logits_by_length,
@@ -41,6 +45,7 @@ def row(better: int, *worse: int) -> dict[str, Any]:
         "chosen_ids": list(range(1, better + 1)),
         "rejected_ids": [list(range(2, size + 2)) for size in worse],
         "characters": sizes,
+        "labels": [GOOD, *[BAD if size % 2 else UNLABELLED for size in worse]],
         "length": max(sizes),
     }
 
@@ -51,6 +56,7 @@ def test_a_batch_has_each_better_text_once_and_says_whose_each_worse_text_is() -
     assert batch["attention_mask"].sum(dim=1).tolist() == [3, 1, 2, 4, 5]
     assert batch["owner"].tolist() == [0, 0, 1]
     assert batch["characters"].tolist() == [3, 1, 2, 4, 5]
+    assert batch["labels"].tolist() == [GOOD, GOOD, UNLABELLED, UNLABELLED, BAD]
     assert batch["input_ids"][4].tolist() == [2, 3, 4, 5, 6]
 
 
@@ -58,6 +64,24 @@ def test_every_group_weighs_the_same() -> None:
     weights = group_weights(torch.tensor([0, 0, 0, 1]), 2)
     assert weights.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2])
     assert weights.sum().item() == pytest.approx(1)
+
+
+def test_good_texts_stand_against_bad_ones_of_about_their_length_and_no_others() -> None:
+    rewards = torch.tensor([2.0, 1.0, 0.5, 9.0, 7.0], requires_grad=True)
+    characters = torch.tensor([10.0, 30.0, 12.0, 20.0, 10.0])
+    labels = torch.tensor([GOOD, GOOD, BAD, BAD, UNLABELLED])
+    loss = equal_length_loss(rewards, characters, labels)
+    assert loss.item() == pytest.approx(-torch.nn.functional.logsigmoid(torch.tensor(1.5)).item())
+    (gradient,) = torch.autograd.grad(loss, rewards)
+    assert [value != 0 for value in gradient.tolist()] == [True, False, True, False, False]
+
+
+def test_where_none_are_equally_long_nothing_is_added() -> None:
+    rewards = torch.tensor([2.0, 1.0], requires_grad=True)
+    loss = equal_length_loss(rewards, torch.tensor([10.0, 30.0]), torch.tensor([GOOD, BAD]))
+    assert loss.item() == 0
+    (gradient,) = torch.autograd.grad(loss, rewards)
+    assert gradient.tolist() == [0, 0]
 
 
 def test_texts_scored_in_parts_get_what_they_get_together() -> None:
