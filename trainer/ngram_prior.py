@@ -31,6 +31,8 @@ RAREST = 2
 """An n-gram that fewer texts have is not one of style."""
 REGULARISATION = 30.0
 """scikit-learn's C; of 1 to 100 the best by cross-validation on the paper's training pairs, at equal length."""
+RATIO = 1.5
+"""Of the prior to the encoder at most, which both learn log-odds; validation pairs may want less of it."""
 LENGTH_BINS = 12
 HEAVIEST = 20.0
 MOST_STEPS = 1_000
@@ -155,7 +157,7 @@ def weighed(
             difference = (logits[better] - logits[worse], style[better[1]] - style[worse[1]])
             kinds.setdefault(kind, []).append(difference)
         differences = [np.asarray(found) for found in kinds.values()]
-        ratio = _allowed(weights.prior / weights.encoder, differences)
+        ratio = _allowed(min(RATIO, weights.prior / weights.encoder), differences)
         weights = dataclasses.replace(weights, ratio=ratio)
     if not weights.ratio:
         log.warning("ngram_prior_left_out", encoder_weight=weights.encoder, ngram_weight=weights.prior)
@@ -170,7 +172,7 @@ def _allowed(most: float, kinds: Sequence[Floats]) -> float:
     """
     for step in range(STEPS):
         ratio = most * STEP**step
-        passing = [int(np.sum(each @ [1, ratio] <= 0) - np.sum(each[:, 0] <= 0)) for each in kinds]
+        passing = [int((each @ [1, ratio] <= 0).sum()) - int((each[:, 0] <= 0).sum()) for each in kinds]
         if all(more <= max(1, TOLERANCE * len(each)) for more, each in zip(passing, kinds, strict=True)):
             return ratio
     return 0.0
