@@ -35,6 +35,7 @@ from benchmarks.reward_length_runs import (
 )
 from benchmarks.tables import Section
 from shared.reward_format import Calibration
+from trainer.data.folding import folded_text
 from trainer.data.formats import load_pairs
 from trainer.data.labelled import load_labelled
 from trainer.evaluation.probes.outcome import Outcome
@@ -49,7 +50,8 @@ from trainer.ngram_prior import made_up
 from trainer.presets import REWARD_MODEL_E5
 
 MEASURES = (Measure.STRATIFIED_AUC, Measure.CLOSE_PAIRS, Measure.AUC, Measure.ACCURACY)
-BASELINES = (LENGTH_RULE, NGRAMS)
+ORACLE = "is chosen in the paper's pairs"
+BASELINES = (LENGTH_RULE, NGRAMS, ORACLE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +63,14 @@ class World:
         test: The texts of the test pairs, as labelled rows.
         plan: Of the probes.
         validation: Pairs for calibration, length correction and n-gram prior.
+        chosen: Folded texts that are the better one of any of the paper's pairs, also of those that leak.
     """
 
     material: Material
     test: Material
     plan: ProbePlan
     validation: Validation
+    chosen: frozenset[str]
 
     @property
     def rows(self) -> list[Row]:
@@ -86,12 +90,14 @@ def split(paper: Path, folder: Path) -> None:
 def load_world(paper: Path, parts: Path, cases: int) -> World:
     """Everything that is measured on."""
     data, pairs = str(paper / "evaluate_data.public.json"), str(paper / "reward_data_test.json")
+    published = [load_pairs(str(paper / name)).records for name in ("reward_data_train.json", "reward_data_test.json")]
     train, held_out = str(parts / "train.jsonl"), load_pairs(str(parts / "validation.jsonl")).records
     return World(
         material=load_material(Sources(data=data, pairs=pairs, train=train), seed=0),
         test=load_material(Sources(data=pairs, train=train), seed=0),
         plan=plan_probes(load_labelled(data), load_labelled(train), seed=0, limit=cases),
         validation=Validation(pairs=held_out, made=made_up(held_out, seed=0), train=parts / "train.jsonl"),
+        chosen=frozenset(folded_text(pair.chosen) for each in published for pair in each),
     )
 
 
@@ -112,6 +118,24 @@ def column_of(result: Trained, material: Material, begin: int) -> Column:
     )
 
 
+def oracle(material: Material, chosen: frozenset[str]) -> Column:
+    """Knows which texts the paper's pairs call the better one, leaks and all, and nothing else.
+
+    What it loses at equal length is where the labels of evaluation set and pairs are not of one mind.
+    """
+    scores = np.asarray([float(folded_text(text) in chosen) for _, text in material.texts], dtype=np.float64)
+    rows = len(material.rows)
+    return Column(
+        name=ORACLE,
+        kind="baseline",
+        scores=scores[:rows],
+        decisions=scores[:rows].astype(np.int64),
+        decided_by="the paper's pairs",
+        probabilities=None,
+        pairs=scores[rows:].reshape(-1, 2),
+    )
+
+
 def mean_over_seeds(measured: Measured, names: Sequence[str], which: Measure) -> Estimate:
     """One figure for several trainings, in the same resamples: the interval is of rows, not of seeds."""
     found = [estimate for name in names if (estimate := measured.figures[(name, which)]) is not None]
@@ -121,16 +145,18 @@ def mean_over_seeds(measured: Measured, names: Sequence[str], which: Measure) ->
 def figures(world: World, variants: Sequence[Variant], results: Sequence[Trained], console: Console) -> list[Section]:
     """The tables."""
     seeds = {each.name: [result for result in results if result.variant == each.name] for each in variants}
-    public = _quality("Length held fixed, public half of the evaluation set", world.material, 0, seeds, console)
+    public = _quality("Length held fixed, public half of the evaluation set", world, world.material, 0, seeds, console)
     begin = len(world.material.texts)
-    test = _quality("Length held fixed, texts of the test pairs", world.test, begin, seeds, console)
+    test = _quality("Length held fixed, texts of the test pairs", world, world.test, begin, seeds, console)
     return [public, test, _probes(world, seeds)]
 
 
-def _quality(title: str, material: Material, begin: int, seeds: dict[str, list[Trained]], console: Console) -> Section:
+def _quality(
+    title: str, world: World, material: Material, begin: int, seeds: dict[str, list[Trained]], console: Console
+) -> Section:
     """Figures of one material; the logits of its texts stand from ``begin``."""
     trainings = [column_of(result, material, begin) for results in seeds.values() for result in results]
-    columns = [*trainings, *baseline_columns(material)]
+    columns = [*trainings, *baseline_columns(material), oracle(material, world.chosen)]
     with console.status("bootstrap"):
         measured = measure(material, columns, population_of(columns), seed=0)
     names = {name: [f"{name}, seed {result.seed}" for result in found] for name, found in seeds.items()}
