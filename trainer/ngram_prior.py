@@ -31,14 +31,14 @@ RAREST = 2
 """An n-gram that fewer texts have is not one of style."""
 REGULARISATION = 30.0
 """scikit-learn's C; of 1 to 100 the best by cross-validation on the paper's training pairs, at equal length."""
-RATIO = 1.5
+RATIO = 1.0
 """Of the prior to the encoder at most, which both learn log-odds; validation pairs may want less of it."""
 LENGTH_BINS = 12
 HEAVIEST = 20.0
 MOST_STEPS = 1_000
 MADE = 6
 """Made-up bad texts for each validation pair; see `trainer.data.negatives`."""
-TOLERANCE = 0.1
+TOLERANCE = 0.15
 """So many more of the made-up bad texts of any kind may pass than without a prior, as a share; but one always."""
 STEP, STEPS = 0.9, 100
 """Its weight is multiplied with the first until that holds, as often at most."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -36,7 +36,6 @@ def encoded_pairs(
     *,
     group_size: int = 1,
     own: int | None = None,
-    style: Callable[[str], float] = lambda _: 0.0,
 ) -> EncodedPairs:
     """Encode and group; a longer text would have to be cut, and would then say something else: its pair is left out.
 
@@ -48,7 +47,6 @@ def encoded_pairs(
         group_size: Worse texts of a group at most; one makes each pair a group.
         own: So many pairs, from the first, are people's; of the others the texts are better or worse than each other,
             and not good or bad. None: all.
-        style: What will be added to the logit of a completion; see `trainer.reward_trainer.margins`.
 
     Raises:
         InvalidData: More than `MAX_LEFT_OUT` of the pairs are too long.
@@ -74,12 +72,11 @@ def encoded_pairs(
         group = open_groups.get(key)
         if group is None or len(group["rejected_ids"]) == group_size:
             group = {"chosen_ids": good, "rejected_ids": [], "characters": [len(pair.chosen)]}
-            group |= {"length": len(good), "labels": [UNLABELLED], "style": [style(pair.chosen)]}
+            group |= {"length": len(good), "labels": [UNLABELLED]}
             open_groups[key] = group
             groups.append(group)
         group["rejected_ids"].append(bad)
         group["characters"].append(len(pair.rejected))
-        group["style"].append(style(pair.rejected))
         group["labels"].append(BAD if judged else UNLABELLED)
         if judged:
             group["labels"][0] = GOOD

@@ -21,7 +21,6 @@ from trainer.data.negatives import NegativeMaker
 from trainer.data.records import PreferencePair
 from trainer.length_control import LengthControl, length_matched
 from trainer.models import load_tokenizer
-from trainer.ngram_prior import RATIO, fit_ngram_prior
 from trainer.presets import RewardModelPreset
 from trainer.progress import HistoryFile, RichProgress
 from trainer.reward_groups import encoded_pairs
@@ -79,16 +78,7 @@ def train_reward_model(job: RewardModelJob, run: Run, console: Console) -> dict[
     made = maker.make(preset.hard_negatives) if preset.hard_negatives else []
     own = length_matched(job.pairs, seed=job.seed) if control is LengthControl.MATCHED else job.pairs
     pairs = [*own, *(pair for _, pair in made)]
-    prior = fit_ngram_prior(job.pairs).scaled(RATIO) if preset.ngram_prior else None
-    training = encoded_pairs(
-        tokenizer,
-        encoding,
-        pairs,
-        preset.max_tokens,
-        group_size=preset.group_size,
-        own=len(own),
-        **({} if prior is None else {"style": prior.at}),
-    )
+    training = encoded_pairs(tokenizer, encoding, pairs, preset.max_tokens, group_size=preset.group_size, own=len(own))
     validation = encoded_pairs(tokenizer, encoding, job.validation, preset.max_tokens)
     arguments = RewardConfig(
         output_dir=str(run.output),

@@ -18,9 +18,8 @@ from trl import RewardConfig, RewardTrainer
 from shared.errors import InvalidData
 from trainer.data.lengths import CLOSE
 
-COLUMNS = ("chosen_ids", "rejected_ids", "characters", "labels", "style", "length")
-"""Of the data set: token ids, those of each worse text, characters, labels and n-gram prior of all texts, tokens of the
-longest."""
+COLUMNS = ("chosen_ids", "rejected_ids", "characters", "labels", "length")
+"""Of the data set: token ids, those of each worse text, characters and labels of all texts, tokens of the longest."""
 GOOD, BAD, UNLABELLED = 1, 0, -1
 """Labels: good and bad in people's eyes, whatever it is compared with; made up from another text."""
 TEXTS_AT_ONCE = 16
@@ -52,9 +51,9 @@ class GroupCollator:
         """``owner[i]`` is the row of the better text that the i-th worse text stands against."""
         worse = [(place, ids) for place, row in enumerate(rows) for ids in row["rejected_ids"]]
         texts = [row["chosen_ids"] for row in rows] + [ids for _, ids in worse]
-        characters, labels, style = (
+        characters, labels = (
             [row[name][0] for row in rows] + [value for row in rows for value in row[name][1:]]
-            for name in ("characters", "labels", "style")
+            for name in ("characters", "labels")
         )
         longest = max(map(len, texts))
         ids = torch.zeros((len(texts), longest), dtype=torch.long)
@@ -68,7 +67,6 @@ class GroupCollator:
             "owner": torch.tensor([place for place, _ in worse], dtype=torch.long),
             "characters": torch.tensor(characters, dtype=torch.float32),
             "labels": torch.tensor(labels, dtype=torch.long),
-            "style": torch.tensor(style, dtype=torch.float32),
         }
 
 
@@ -102,8 +100,7 @@ class GroupRewardTrainer(RewardTrainer):
         groups = len(quality) - len(owner)
         better, worse = total[:groups][owner], total[groups:]
         weights = group_weights(owner, groups)
-        difference = margins(total, owner, inputs["labels"], inputs["style"])
-        loss = -(nn.functional.logsigmoid(difference) * weights).sum()
+        loss = -(nn.functional.logsigmoid(better - worse) * weights).sum()
         if self._center is not None:
             loss = loss + self._center * ((better + worse) ** 2 * weights).sum()
         if self._odin is not None:
@@ -132,24 +129,6 @@ def group_weights(owner: Tensor, groups: int) -> Tensor:
     """``(worse,)``: so that each group counts once and all weights sum to one."""
     sizes = torch.bincount(owner, minlength=groups).to(torch.float32)
     return 1.0 / (sizes[owner] * (sizes > 0).sum())
-
-
-def margins(rewards: Tensor, owner: Tensor, labels: Tensor, style: Tensor) -> Tensor:
-    """``(worse,)``: by how much each better text is ahead, made-up ones with the n-gram prior on their side.
-
-    People's pairs are learned without the prior, so that the encoder reads style by its own lights; a made-up bad text
-    must stay behind even where the prior, which sees neither the request nor broken sentences, prefers it.
-
-    Args:
-        rewards: ``(texts,)``: the better text of each group, then all worse ones.
-        owner: ``(worse,)``: the better text that each stands against.
-        labels: ``(texts,)``.
-        style: ``(texts,)``: what the prior will add to each.
-    """
-    groups = len(rewards) - len(owner)
-    made = labels[groups:] == UNLABELLED
-    difference: Tensor = rewards[:groups][owner] - rewards[groups:]
-    return difference + made * (style[:groups][owner] - style[groups:])
 
 
 def equal_length_loss(rewards: Tensor, characters: Tensor, labels: Tensor) -> Tensor:

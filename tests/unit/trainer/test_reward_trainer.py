@@ -21,7 +21,6 @@ from trainer.reward_trainer import (
     group_weights,
     keep_quality_head,
     logits_by_length,
-    margins,
     odin_penalty,
 )
 
@@ -47,7 +46,6 @@ def row(better: int, *worse: int) -> dict[str, Any]:
         "rejected_ids": [list(range(2, size + 2)) for size in worse],
         "characters": sizes,
         "labels": [GOOD, *[BAD if size % 2 else UNLABELLED for size in worse]],
-        "style": [size / 10 for size in sizes],
         "length": max(sizes),
     }
 
@@ -59,7 +57,6 @@ def test_a_batch_has_each_better_text_once_and_says_whose_each_worse_text_is() -
     assert batch["owner"].tolist() == [0, 0, 1]
     assert batch["characters"].tolist() == [3, 1, 2, 4, 5]
     assert batch["labels"].tolist() == [GOOD, GOOD, UNLABELLED, UNLABELLED, BAD]
-    assert batch["style"].tolist() == pytest.approx([0.3, 0.1, 0.2, 0.4, 0.5])
     assert batch["input_ids"][4].tolist() == [2, 3, 4, 5, 6]
 
 
@@ -67,12 +64,6 @@ def test_every_group_weighs_the_same() -> None:
     weights = group_weights(torch.tensor([0, 0, 0, 1]), 2)
     assert weights.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2])
     assert weights.sum().item() == pytest.approx(1)
-
-
-def test_only_made_up_texts_have_the_prior_on_their_side() -> None:
-    rewards, style = torch.tensor([3.0, 1.0, 2.5, 0.0]), torch.tensor([1.0, -1.0, 5.0, 2.0])
-    labels = torch.tensor([GOOD, GOOD, UNLABELLED, BAD])
-    assert margins(rewards, torch.tensor([0, 1]), labels, style).tolist() == [0.5 - 4.0, 1.0]
 
 
 def test_good_texts_stand_against_bad_ones_of_about_their_length_and_no_others() -> None:
