@@ -16,9 +16,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import InvalidData
+from shared.reward_format import read_beside
 
 FILE_NAME = "zhufu_ngrams.json"
 SPACES = re.compile(r"\s\s+")
@@ -41,14 +41,7 @@ class NgramPrior(BaseModel):
     @classmethod
     def read(cls, folder: Path) -> NgramPrior | None:
         """The prior in a checkpoint; None where there is none; `InvalidData` where it is broken."""
-        path = folder / FILE_NAME
-        if not path.is_file():
-            return None
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            raise InvalidData(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        return read_beside(cls, folder / FILE_NAME)
 
     def write(self, folder: Path) -> None:
         """Save in a checkpoint."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FILE_NAME = "zhufu_reward.json"
+Content = TypeVar("Content", bound=BaseModel)
 DEFAULT_MAX_TOKENS = 4096
 
 Encoding = Literal["chat", "pair"]
@@ -79,18 +80,22 @@ class RewardFormat(BaseModel):
     @classmethod
     def read(cls, folder: Path) -> RewardFormat | None:
         """The format beside a checkpoint; None where there is none; `InvalidData` where it is broken."""
-        path = folder / FILE_NAME
-        if not path.is_file():
-            return None
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            raise InvalidData(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        return read_beside(cls, folder / FILE_NAME)
 
     def write(self, folder: Path) -> None:
         """Save beside a checkpoint."""
         (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_beside(kind: type[Content], path: Path) -> Content | None:
+    """A file of a checkpoint; None where there is none; `InvalidData` where it is broken."""
+    if not path.is_file():
+        return None
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise InvalidData(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def default_format(tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> RewardFormat:

@@ -118,7 +118,7 @@ def made_up(pairs: Sequence[PreferencePair], *, seed: int) -> list[tuple[str, Pr
 def rows_to_weigh(pairs: Sequence[PreferencePair], made: Sequence[tuple[str, PreferencePair]]) -> list[Row]:
     """All (prompt, completion) whose logits `weighed` wants, each once."""
     compared = [*pairs, *(pair for _, pair in made)]
-    return list(dict.fromkeys([*map(_better, compared), *map(_worse, compared)]))
+    return list(dict.fromkeys([*map(better_row, compared), *map(worse_row, compared)]))
 
 
 def weighed(
@@ -135,10 +135,10 @@ def weighed(
         made: See `made_up`.
         logits: Of the encoder, for `rows_to_weigh`; what has none (a text that is too long) does not count.
     """
-    pairs = [pair for pair in pairs if _better(pair) in logits and _worse(pair) in logits]
-    made = [(kind, pair) for kind, pair in made if _better(pair) in logits and _worse(pair) in logits]
+    pairs = [pair for pair in pairs if better_row(pair) in logits and worse_row(pair) in logits]
+    made = [(kind, pair) for kind, pair in made if better_row(pair) in logits and worse_row(pair) in logits]
     style = {text: prior.at(text) for text in {text for _, text in logits}}
-    good, bad = ([side(pair) for pair in pairs] for side in (_better, _worse))
+    good, bad = ([side(pair) for pair in pairs] for side in (better_row, worse_row))
     close = np.nonzero(equally_long(*(np.asarray([len(text) for _, text in rows], float) for rows in (good, bad))))
     encoder, prior_of = (
         [np.asarray([value(row) for row in rows], dtype=np.float64) for rows in (good, bad)]
@@ -153,7 +153,7 @@ def weighed(
     if min(weights.encoder, weights.prior) > 0:
         kinds: dict[str, list[tuple[float, float]]] = {}
         for kind, pair in made:
-            better, worse = _better(pair), _worse(pair)
+            better, worse = better_row(pair), worse_row(pair)
             difference = (logits[better] - logits[worse], style[better[1]] - style[worse[1]])
             kinds.setdefault(kind, []).append(difference)
         differences = [np.asarray(found) for found in kinds.values()]
@@ -178,11 +178,13 @@ def _allowed(most: float, kinds: Sequence[Floats]) -> float:
     return 0.0
 
 
-def _better(pair: PreferencePair) -> Row:
+def better_row(pair: PreferencePair) -> Row:
+    """The better text, under its prompt."""
     return pair.prompt, pair.chosen
 
 
-def _worse(pair: PreferencePair) -> Row:
+def worse_row(pair: PreferencePair) -> Row:
+    """The worse text, under the prompt that it was written for."""
     return pair.prompt if pair.rejected_prompt is None else pair.rejected_prompt, pair.rejected
 
 

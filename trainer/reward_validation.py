@@ -14,7 +14,7 @@ from shared.reward_format import Calibration, Encoding, LengthCorrection, encode
 from trainer.calibration import fit_calibration
 from trainer.data.records import PreferencePair
 from trainer.length_control import LengthControl, fit_length_correction, same_length
-from trainer.ngram_prior import fit_ngram_prior, made_up, rows_to_weigh, weighed
+from trainer.ngram_prior import better_row, fit_ngram_prior, made_up, rows_to_weigh, weighed, worse_row
 from trainer.presets import RewardModelPreset
 
 log = structlog.get_logger(__name__)
@@ -48,14 +48,16 @@ def measured_on(
             log.warning("ngram_prior_left_out", reason="there are no validation pairs to weigh it by")
         return Measured(figures={})
     control = preset.length_control
-    chosen, rejected = score_pairs(model, tokenizer, encoding, pairs)
+    made = made_up(pairs, seed=seed) if preset.ngram_prior else []
+    rows = rows_to_weigh(pairs, made)
+    found = score_texts(model, tokenizer, encoding, [prompt for prompt, _ in rows], [text for _, text in rows])
+    logits = dict(zip(rows, found, strict=True))
+    chosen = [logits[better_row(pair)] for pair in pairs]
+    rejected = [logits[worse_row(pair)] for pair in pairs]
     figures: dict[str, float] = {}
     prior = None
     if preset.ngram_prior:
-        made = made_up(pairs, seed=seed)
-        rows = rows_to_weigh(pairs, made)
-        found = score_texts(model, tokenizer, encoding, [prompt for prompt, _ in rows], [text for _, text in rows])
-        prior, weights = weighed(fit_ngram_prior(training), pairs, made, dict(zip(rows, found, strict=True)))
+        prior, weights = weighed(fit_ngram_prior(training), pairs, made, logits)
         figures["ngram_ratio"] = weights.ratio
     if prior is not None:
         chosen = [logit + prior.at(pair.chosen) for logit, pair in zip(chosen, pairs, strict=True)]

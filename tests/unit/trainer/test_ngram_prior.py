@@ -108,12 +108,12 @@ def test_texts_are_equally_long_exactly_where_the_rule_says_so() -> None:
     assert found.tolist() == [[close_in_length(int(one), int(other)) for other in bad] for one in good]
 
 
-def encoder(louder: float = 1.0) -> dict[tuple[str, str], float]:
+def encoder() -> dict[tuple[str, str], float]:
     """Logits that know good pairs, noisily."""
     source = np.random.default_rng(0)
     right = {(each.prompt, each.chosen) for each in STYLED}
     rows = rows_to_weigh(STYLED, MADE_UP)
-    return {row: louder * float(source.normal() + 2 * (row in right)) for row in rows}
+    return {row: float(source.normal() + 2 * (row in right)) for row in rows}
 
 
 MADE_UP = made_up(STYLED, seed=0)
