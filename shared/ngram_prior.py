@@ -2,7 +2,8 @@
 
 A linear model over tf-idf weighted character n-grams reads style better than an encoder that has seen a few thousand
 pairs; the encoder reads the request. Together they rank better than either (docs/reward-model.md). Since the n-grams
-of a text are scaled to one length, a text does not gain by being long.
+of a text are scaled to one length, a text does not gain by being long; and since the value is bounded, a text in good
+style gains nothing by more of it.
 
 ``zhufu_ngrams.json`` lies in the checkpoint; the trainer writes it, the service adds it. Other servers ignore it, and
 then give the encoder's logit alone.
@@ -27,8 +28,9 @@ SPACES = re.compile(r"\s\s+")
 class NgramPrior(BaseModel):
     """The content of ``zhufu_ngrams.json``.
 
-    The value of a text is ``bias`` plus the inner product of ``weight`` with the n-grams of the text, each counted as
-    (1 + ln count) x idf, all divided by their Euclidean norm. Source: scikit-learn's TfidfVectorizer, sublinear.
+    The linear value of a text is ``bias`` plus the inner product of ``weight`` with the n-grams of the text, each
+    counted as (1 + ln count) x idf, all divided by their Euclidean norm (source: scikit-learn's TfidfVectorizer,
+    sublinear). What is added is ``bound`` x tanh(linear / ``bound``).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -36,6 +38,7 @@ class NgramPrior(BaseModel):
     format: Literal[1] = 1
     longest: int = Field(ge=1, le=5, description="In characters; all shorter runs count as well.")
     bias: float
+    bound: float = Field(gt=0, description="No text gets more, none less than its negative.")
     terms: dict[str, tuple[float, float]] = Field(description="Idf and weight of each n-gram; others do not count.")
 
     @classmethod
@@ -62,9 +65,10 @@ class NgramPrior(BaseModel):
             value = (1 + math.log(count)) * idf
             product += value * weight
             square += value * value
-        return self.bias + (product / math.sqrt(square) if square else 0.0)
+        linear = self.bias + (product / math.sqrt(square) if square else 0.0)
+        return self.bound * math.tanh(linear / self.bound)
 
     def scaled(self, factor: float) -> NgramPrior:
-        """The same, with all values multiplied; to about seven digits."""
+        """The same, with all values multiplied by a positive factor; to about seven digits."""
         terms = {ngram: (idf, float(f"{weight * factor:.7g}")) for ngram, (idf, weight) in self.terms.items()}
-        return self.model_copy(update={"bias": self.bias * factor, "terms": terms})
+        return self.model_copy(update={"bias": self.bias * factor, "bound": self.bound * factor, "terms": terms})

@@ -31,8 +31,11 @@ RAREST = 2
 """An n-gram that fewer texts have is not one of style."""
 REGULARISATION = 30.0
 """scikit-learn's C; of 1 to 100 the best by cross-validation on the paper's training pairs, at equal length."""
-RATIO = 1.0
-"""Of the prior to the encoder at most, which both learn log-odds; validation pairs may want less of it."""
+BOUND = 1.5
+"""Log-odds; what the characters say beyond that does not count. Labels are wrong now and then, so no style is certain
+(with a share e of them wrong, log-odds end at log((1 - e) / e)), and good texts shall not be told apart by style."""
+RATIO = 2.0
+"""Of the prior to the encoder at most; validation pairs may want less of it."""
 LENGTH_BINS = 12
 HEAVIEST = 20.0
 MOST_STEPS = 1_000
@@ -62,7 +65,7 @@ class Weights:
 
 
 def fit_ngram_prior(pairs: Sequence[PreferencePair]) -> NgramPrior:
-    """The prior, in log-odds that a text is a chosen one; ten seconds for ten thousand texts.
+    """The prior, in log-odds that a text is a chosen one, bounded; ten seconds for ten thousand texts.
 
     Raises:
         InvalidData: No run of characters stands in two of the texts.
@@ -88,7 +91,7 @@ def fit_ngram_prior(pairs: Sequence[PreferencePair]) -> NgramPrior:
         model.fit(features, labels, sample_weight=weights)
     rows = zip(vectors.get_feature_names_out(), vectors.idf_, model.coef_[0], strict=True)
     terms = {str(ngram): (float(f"{idf:.7g}"), float(weight)) for ngram, idf, weight in rows}
-    return NgramPrior(longest=LONGEST, bias=float(model.intercept_[0]), terms=terms)
+    return NgramPrior(longest=LONGEST, bias=float(model.intercept_[0]), bound=BOUND, terms=terms)
 
 
 def length_balanced(characters: Floats, labels: npt.NDArray[np.int64]) -> Floats:

@@ -8,7 +8,9 @@ import pytest
 from shared.errors import InvalidData
 from shared.ngram_prior import FILE_NAME, NgramPrior
 
-PRIOR = NgramPrior(longest=2, bias=0.5, terms={"春": (1.0, 2.0), "春风": (2.0, -1.0), "福": (3.0, 1.0)})
+WIDE = 1e4
+"""A bound that no text comes near."""
+PRIOR = NgramPrior(longest=2, bias=0.5, bound=WIDE, terms={"春": (1.0, 2.0), "春风": (2.0, -1.0), "福": (3.0, 1.0)})
 
 
 def test_a_text_gets_the_bias_and_the_mean_of_what_its_ngrams_weigh() -> None:
@@ -17,7 +19,7 @@ def test_a_text_gets_the_bias_and_the_mean_of_what_its_ngrams_weigh() -> None:
 
 
 def test_a_text_without_known_ngrams_gets_the_bias() -> None:
-    assert PRIOR.at("") == PRIOR.at("สุขสันต์") == 0.5
+    assert PRIOR.at("") == PRIOR.at("สุขสันต์") == pytest.approx(0.5)
 
 
 def test_a_text_does_not_gain_by_saying_the_same_again() -> None:
@@ -31,14 +33,23 @@ def test_it_is_what_scikit_learn_computes() -> None:
     vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, lowercase=False).fit(texts)
     weights = np.random.default_rng(0).normal(size=len(vectors.idf_))
     rows = zip(vectors.get_feature_names_out(), vectors.idf_, weights, strict=True)
-    prior = NgramPrior(longest=3, bias=-1.0, terms={str(name): (float(idf), float(w)) for name, idf, w in rows})
+    terms = {str(name): (float(idf), float(weight)) for name, idf, weight in rows}
+    prior = NgramPrior(longest=3, bias=-1.0, bound=WIDE, terms=terms)
     found = vectors.transform([*texts, "祝你平安，快乐"]) @ weights - 1.0
     assert [prior.at(text) for text in [*texts, "祝你平安，快乐"]] == pytest.approx(found.tolist())
 
 
+def test_no_text_gets_more_than_the_bound_and_order_is_kept() -> None:
+    steep = NgramPrior(longest=1, bias=0.0, bound=1.5, terms={"福": (1.0, 4.0), "中": (1.0, 0.1), "祸": (1.0, -40.0)})
+    assert steep.at("福") == pytest.approx(1.5 * np.tanh(4.0 / 1.5))
+    assert steep.at("中") == pytest.approx(0.1, abs=1e-3)
+    assert -1.5 <= steep.at("祸") < steep.at("中") < steep.at("福") < 1.5
+
+
 def test_scaling_multiplies_every_value() -> None:
-    for text in ("春风", "福春", ""):
-        assert PRIOR.scaled(3.0).at(text) == pytest.approx(3 * PRIOR.at(text))
+    for prior in (PRIOR, PRIOR.model_copy(update={"bound": 0.8})):
+        for text in ("春风", "福春", ""):
+            assert prior.scaled(3.0).at(text) == pytest.approx(3 * prior.at(text))
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -51,9 +62,11 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     ("content", "where"),
     [
         ("{", "Invalid JSON"),
-        ('{"longest": 3, "bias": 0, "terms": {"春": [1]}}', "terms"),
-        ('{"longest": 99, "bias": 0, "terms": {}}', "longest"),
-        ('{"longest": 3, "bias": 0, "terms": {"春": [1, NaN]}}', "terms"),
+        ('{"longest": 3, "bias": 0, "bound": 1, "terms": {"春": [1]}}', "terms"),
+        ('{"longest": 99, "bias": 0, "bound": 1, "terms": {}}', "longest"),
+        ('{"longest": 3, "bias": 0, "bound": 1, "terms": {"春": [1, NaN]}}', "terms"),
+        ('{"longest": 3, "bias": 0, "bound": 0, "terms": {}}', "bound"),
+        ('{"longest": 3, "bias": 0, "terms": {}}', "bound"),
     ],
 )
 def test_a_broken_file_is_refused_and_named(tmp_path: Path, content: str, where: str) -> None:

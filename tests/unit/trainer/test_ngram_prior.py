@@ -9,6 +9,7 @@ from trainer.data.records import PreferencePair
 from trainer.evaluation.auc import auc
 from trainer.evaluation.rewards.ngrams import fit_ngrams
 from trainer.ngram_prior import (
+    BOUND,
     HEAVIEST,
     RATIO,
     TOLERANCE,
@@ -42,7 +43,7 @@ def test_it_learns_which_characters_good_texts_have() -> None:
         [prior.at(text) for text in texts] for texts in zip(*((p.chosen, p.rejected) for p in STYLED), strict=True)
     )
     assert auc([*good, *bad], [1] * len(good) + [0] * len(bad), resamples=1).interval.mean == 1
-    assert prior.at("愿你山山") > 0 > prior.at("祝你天天")
+    assert BOUND > prior.at("愿你山山") > 0 > prior.at("祝你天天") > -BOUND
 
 
 def test_it_is_taken_in_by_length_less_than_presence_is() -> None:
@@ -128,7 +129,7 @@ def test_a_prior_is_scaled_to_the_logits_that_it_is_added_to() -> None:
 
 
 def test_a_prior_counts_only_so_much_that_made_up_texts_do_not_pass() -> None:
-    prior, logits = fit_ngram_prior(STYLED), encoder()
+    prior, logits = fit_ngram_prior(STYLED).model_copy(update={"bound": 10.0}), encoder()
     found, weights = weighed(prior, STYLED, MADE_UP, logits)
     assert found is not None
     more: dict[str, list[int]] = {}
