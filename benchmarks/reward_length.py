@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 import statistics
 import subprocess
@@ -37,7 +38,7 @@ from benchmarks.tables import Section
 from shared.reward_format import Calibration
 from trainer.data.folding import folded_text
 from trainer.data.formats import load_pairs
-from trainer.data.labelled import load_labelled
+from trainer.data.labelled import Labelled, load_labelled
 from trainer.evaluation.probes.outcome import Outcome
 from trainer.evaluation.probes.plan import ProbePlan, plan_probes
 from trainer.evaluation.probes.results import measure_probes
@@ -61,6 +62,7 @@ class World:
     Attributes:
         material: Labelled rows and pairs.
         test: The texts of the test pairs, as labelled rows.
+        agreed: The labelled rows without those on which label and pairs are not of one mind; see `oracle`.
         plan: Of the probes.
         validation: Pairs for calibration, length correction and n-gram prior.
         chosen: Folded texts that are the better one of any of the paper's pairs, also of those that leak.
@@ -68,6 +70,7 @@ class World:
 
     material: Material
     test: Material
+    agreed: Material
     plan: ProbePlan
     validation: Validation
     chosen: frozenset[str]
@@ -75,7 +78,7 @@ class World:
     @property
     def rows(self) -> list[Row]:
         """All that a model is asked for."""
-        return [*self.material.texts, *self.test.texts, *self.plan.rows]
+        return [*self.material.texts, *self.test.texts, *self.agreed.texts, *self.plan.rows]
 
 
 def split(paper: Path, folder: Path) -> None:
@@ -92,13 +95,25 @@ def load_world(paper: Path, parts: Path, cases: int) -> World:
     data, pairs = str(paper / "evaluate_data.public.json"), str(paper / "reward_data_test.json")
     published = [load_pairs(str(paper / name)).records for name in ("reward_data_train.json", "reward_data_test.json")]
     train, held_out = str(parts / "train.jsonl"), load_pairs(str(parts / "validation.jsonl")).records
+    chosen = frozenset(folded_text(pair.chosen) for each in published for pair in each)
+    agreed = parts / "agreed.jsonl"
+    agreed.write_text("".join(_line(row) for row in load_labelled(data) if _is_agreed(row, chosen)), encoding="utf-8")
     return World(
         material=load_material(Sources(data=data, pairs=pairs, train=train), seed=0),
+        agreed=load_material(Sources(data=str(agreed), pairs=pairs, train=train), seed=0),
         test=load_material(Sources(data=pairs, train=train), seed=0),
         plan=plan_probes(load_labelled(data), load_labelled(train), seed=0, limit=cases),
         validation=Validation(pairs=held_out, made=made_up(held_out, seed=0), train=parts / "train.jsonl"),
-        chosen=frozenset(folded_text(pair.chosen) for each in published for pair in each),
+        chosen=chosen,
     )
+
+
+def _is_agreed(row: Labelled, chosen: frozenset[str]) -> bool:
+    return (folded_text(row.completion) in chosen) == (row.label == 1)
+
+
+def _line(row: Labelled) -> str:
+    return json.dumps({"query": row.prompt, "response": row.completion, "label": row.label}, ensure_ascii=False) + "\n"
 
 
 def column_of(result: Trained, material: Material, begin: int) -> Column:
@@ -148,7 +163,12 @@ def figures(world: World, variants: Sequence[Variant], results: Sequence[Trained
     public = _quality("Length held fixed, public half of the evaluation set", world, world.material, 0, seeds, console)
     begin = len(world.material.texts)
     test = _quality("Length held fixed, texts of the test pairs", world, world.test, begin, seeds, console)
-    return [public, test, _probes(world, seeds)]
+    begin += len(world.test.texts)
+    title = (
+        f"Public half without the {len(world.material.rows) - len(world.agreed.rows)} rows where label and pairs differ"
+    )
+    agreed = _quality(title, world, world.agreed, begin, seeds, console)
+    return [public, test, agreed, _probes(world, seeds)]
 
 
 def _quality(
@@ -187,7 +207,7 @@ def _quality(
 
 
 def _probes(world: World, seeds: dict[str, list[Trained]]) -> Section:
-    count = len(world.material.texts) + len(world.test.texts)
+    count = len(world.rows) - len(world.plan.rows)
     fooled: dict[str, dict[str, list[float]]] = {}
     for name, results in seeds.items():
         for result in results:
