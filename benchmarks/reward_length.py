@@ -39,6 +39,7 @@ from shared.reward_format import Calibration
 from trainer.data.folding import folded_text
 from trainer.data.formats import load_pairs
 from trainer.data.labelled import Labelled, load_labelled
+from trainer.evaluation.auc import ranked_near_pairs
 from trainer.evaluation.probes.outcome import Outcome
 from trainer.evaluation.probes.plan import ProbePlan, plan_probes
 from trainer.evaluation.probes.results import measure_probes
@@ -168,7 +169,7 @@ def figures(world: World, variants: Sequence[Variant], results: Sequence[Trained
         f"Public half without the {len(world.material.rows) - len(world.agreed.rows)} rows where label and pairs differ"
     )
     agreed = _quality(title, world, world.agreed, begin, seeds, console)
-    return [public, test, agreed, _probes(world, seeds)]
+    return [public, agreed, _lost(world, begin, seeds), test, _probes(world, seeds)]
 
 
 def _quality(
@@ -203,6 +204,34 @@ def _quality(
         ),
         columns=["", *(which.value for which in MEASURES), "stratified, less n-grams", "minutes"],
         rows=rows,
+    )
+
+
+def _lost(world: World, begin: int, seeds: dict[str, list[Trained]]) -> Section:
+    """How many comparisons at equal length are lost, and by which rows; logits of `World.agreed` stand from there."""
+    differing = len(world.material.rows) - len(world.agreed.rows)
+    names = {name: [f"{name}, seed {result.seed}" for result in found] for name, found in seeds.items()}
+    losses: list[dict[str, float]] = []
+    compared: list[int] = []
+    for material, at in ((world.material, 0), (world.agreed, begin)):
+        trainings = [column_of(result, material, at) for results in seeds.values() for result in results]
+        columns = [*trainings, *baseline_columns(material), oracle(material, world.chosen)]
+        rows = population_of(columns).rows
+        pairs = {
+            column.name: ranked_near_pairs(column.scores[rows], material.labels[rows], material.lengths[rows])
+            for column in columns
+        }
+        losses.append({name: each.pairs * (1 - each.share) for name, each in pairs.items()})
+        compared.append(next(iter(pairs.values())).pairs)
+    cells = []
+    for name, columns_of in [*names.items(), *((baseline, [baseline]) for baseline in BASELINES)]:
+        every, agreed = (statistics.fmean(loss[each] for each in columns_of) for loss in losses)
+        cells.append([name, f"{every:,.0f}", f"{agreed:,.0f}", f"{1 - agreed / every:.0%}" if every else "–"])
+    return Section(
+        title="Comparisons at equal length that are lost, public half",
+        text=f"Of {compared[0]:,}; of {compared[1]:,} without the {differing} rows where label and pairs differ.",
+        columns=["", "lost", "lost among the other rows", "share of those rows"],
+        rows=cells,
     )
 
 
