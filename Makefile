@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench starter-reward-model openapi constraints clean
+.PHONY: install demo test lint bench starter-reward-model openapi configuration constraints clean
 
 install: .venv/installed
 
@@ -39,6 +39,10 @@ openapi: install
 	$(BIN)/python -m services.reward_model.app --openapi > services/reward_model/openapi.json
 	$(BIN)/python -m services.judge.app --openapi > services/judge/openapi.json
 	$(BIN)/python -m services.multi_agent.app --openapi > services/multi_agent/openapi.json
+
+# The page of all settings; a test compares it.
+configuration: install
+	$(BIN)/python -m docs.make_configuration > docs/configuration.md
 
 constraints: install
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
