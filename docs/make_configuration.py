@@ -17,7 +17,6 @@ from services.judge.settings import JudgeSettings
 from services.multi_agent.settings import MultiAgentSettings
 from services.reward_model.settings import RewardModelSettings
 from shared.llm.service_settings import LlmServiceSettings
-from shared.llm.settings import LlmSettings
 from shared.settings import ServiceSettings
 
 SERVICES: dict[str, type[ServiceSettings]] = {
@@ -55,8 +54,7 @@ def page() -> str:
         ),
     ]
     for service, settings in SERVICES.items():
-        inherited = LlmServiceSettings if issubclass(settings, LlmSettings) else ServiceSettings
-        known = inherited.model_fields
+        known = {**common, **(asking if issubclass(settings, LlmServiceSettings) else {})}
         own = {
             name: field
             for name, field in settings.model_fields.items()
