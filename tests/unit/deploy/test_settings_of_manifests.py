@@ -1,0 +1,159 @@
+"""What the ConfigMaps say is what the settings classes take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from services.judge.settings import JudgeSettings
+from services.multi_agent.settings import MultiAgentSettings
+from services.reward_model.settings import RewardModelSettings
+from shared.settings import ServiceSettings
+from tests.support.manifests import OVERLAYS, Manifest, config_maps, environment, named, pods, render
+
+CLASSES: dict[str, type[ServiceSettings]] = {
+    "judge": JudgeSettings,
+    "reward-model": RewardModelSettings,
+    "multi-agent": MultiAgentSettings,
+}
+SECRETS = {
+    ("zhufu-api-keys", "api-keys"): "a-key-of-the-test",
+    ("zhufu-redis", "url"): "redis://:secret@redis:6379/0",
+    ("zhufu-redis", "password"): "secret",
+    ("zhufu-llm", "api-key"): "a-key-of-the-llm",
+}
+CASES = [(folder, name) for folder in OVERLAYS for name in CLASSES]
+
+
+def variables(settings: type[BaseSettings]) -> set[str]:
+    """All that a settings class reads."""
+    names: set[str] = set()
+    for field in settings.model_fields.values():
+        alias: Any = field.validation_alias
+        names |= set(alias.choices)
+    return names
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    for settings in CLASSES.values():
+        for name in variables(settings):
+            monkeypatch.delenv(name, raising=False)
+    yield monkeypatch
+
+
+def read(folder: str, name: str, clean: pytest.MonkeyPatch) -> ServiceSettings:
+    manifests = render(folder)
+    (pod,) = [pod for pod in pods(manifests) if pod.owner == f"Deployment/{name}"]
+    for variable, value in environment(pod.container(name), manifests, SECRETS).items():
+        clean.setenv(variable, value)
+    return CLASSES[name]()
+
+
+@pytest.mark.parametrize(("folder", "name"), CASES)
+def test_the_service_starts_with_what_it_is_told(folder: str, name: str, clean: pytest.MonkeyPatch) -> None:
+    settings = read(folder, name, clean)
+    manifests = render(folder)
+    (pod,) = [pod for pod in pods(manifests) if pod.owner == f"Deployment/{name}"]
+    assert settings.host == "0.0.0.0"
+    assert settings.port == pod.container(name)["ports"][0]["containerPort"]
+    assert settings.port == named(manifests, "Service", name)["spec"]["ports"][0]["port"]
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == SECRETS["zhufu-redis", "url"]
+    assert [key.get_secret_value() for key in settings.api_keys] == ["a-key-of-the-test"]
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_every_variable_is_one_that_its_reader_knows(folder: str) -> None:
+    manifests = render(folder)
+    known = {name: variables(settings) for name, settings in CLASSES.items()}
+    everywhere = set().union(*known.values())
+    for pod in pods(manifests):
+        for container in pod.containers:
+            told = environment(container, manifests, SECRETS)
+            allowed = known.get(container["name"], everywhere)  # a vLLM reads the name of the model from the same map
+            unknown = {variable for variable in told if variable.startswith("ZHUFU_")} - allowed
+            assert not unknown, f"{pod.owner}, {container['name']}: {sorted(unknown)}"
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_what_a_service_alone_is_told_is_of_its_own_prefix(folder: str) -> None:
+    for name, data in config_maps(render(folder)).items():
+        for service in CLASSES:
+            if name.rpartition("-")[0] == service:
+                prefix = f"ZHUFU_{service.upper().replace('-', '_')}_"
+                assert all(variable.startswith(prefix) for variable in data), name
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_no_secret_is_in_a_config_map(folder: str) -> None:
+    secret = {
+        variable
+        for settings in CLASSES.values()
+        for name, field in settings.model_fields.items()
+        if "Secret" in str(field.annotation) and name != "panel"
+        for variable in variables_of(settings, name)
+    }
+    assert {"ZHUFU_API_KEYS", "ZHUFU_JUDGE_LLM_API_KEY", "ZHUFU_REDIS_URL"} <= secret
+    for name, data in config_maps(render(folder)).items():
+        assert not secret & set(data), name
+
+
+def variables_of(settings: type[BaseSettings], field: str) -> set[str]:
+    alias: Any = settings.model_fields[field].validation_alias
+    return set(alias.choices)
+
+
+def vllm_arguments(container: Manifest, told: dict[str, str]) -> list[str]:
+    arguments = list(container["args"])
+    for name, value in told.items():
+        arguments = [argument.replace(f"$({name})", value) for argument in arguments]
+    return arguments
+
+
+@pytest.mark.parametrize("folder", ["overlays/gpu", "overlays/gpu-shared-llm", "overlays/autoscale"])
+def test_the_model_that_is_asked_for_is_the_one_that_vllm_serves(folder: str, clean: pytest.MonkeyPatch) -> None:
+    manifests = render(folder)
+    served = [pod for pod in pods(manifests) if any(part["name"] == "vllm" for part in pod.containers)]
+    assert len(served) == (1 if folder == "overlays/gpu-shared-llm" else 2)
+    judge = read(folder, "judge", clean)
+    assert isinstance(judge, JudgeSettings)
+    fetched = named(render("models"), "Job", "fetch-models")
+    fetched_model = environment(fetched["spec"]["template"]["spec"]["containers"][0], render("models"), {})["MODEL"]
+    for pod in served:
+        container = pod.container("vllm")
+        told = environment(container, manifests, SECRETS)
+        arguments = vllm_arguments(container, told)
+        assert not [argument for argument in arguments if "$(" in argument]
+        assert f"--served-model-name={judge.llm_model}" in arguments
+        assert arguments[0] == f"/models/{fetched_model}", "the weights are where the Job puts them"
+        assert told["VLLM_API_KEY"] == SECRETS["zhufu-llm", "api-key"]
+    assert judge.llm_api_key is not None
+    assert judge.llm_api_key.get_secret_value() == SECRETS["zhufu-llm", "api-key"]
+
+
+@pytest.mark.parametrize("folder", ["overlays/gpu", "overlays/gpu-shared-llm", "overlays/autoscale"])
+@pytest.mark.parametrize("name", ["judge", "multi-agent"])
+def test_no_more_is_asked_at_once_than_vllm_computes(folder: str, name: str, clean: pytest.MonkeyPatch) -> None:
+    """More would wait inside vLLM, where the time-out of a question runs and no other replica can take it."""
+    manifests = render(folder)
+    settings = read(folder, name, clean)
+    assert isinstance(settings, JudgeSettings | MultiAgentSettings)
+    owner = "vllm" if folder == "overlays/gpu-shared-llm" else name
+    (pod,) = [pod for pod in pods(manifests) if pod.owner == f"Deployment/{owner}"]
+    container = pod.container("vllm")
+    arguments = vllm_arguments(container, environment(container, manifests, SECRETS))
+    (sequences,) = [
+        int(argument.removeprefix("--max-num-seqs="))
+        for argument in arguments
+        if argument.startswith("--max-num-seqs=")
+    ]
+    if owner == "vllm":  # the limit is of the fleet
+        assert settings.llm_limit_name == "llm"
+        assert settings.llm_max_in_flight == sequences * named(manifests, "Deployment", "vllm")["spec"]["replicas"]
+    else:  # each Pod has a limit of its own, for the vLLM beside it
+        assert settings.llm_limit_name == "pod-name"
+        assert settings.llm_max_in_flight == sequences
