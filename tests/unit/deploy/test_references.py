@@ -9,7 +9,6 @@ import pytest
 from tests.support.manifests import ALL, OVERLAYS, Manifest, Pod, config_maps, named, of_kind, pods, render, selects
 from tests.support.processes import ROOT
 
-CLAIMS = {manifest["metadata"]["name"] for manifest in of_kind(render("volumes"), "PersistentVolumeClaim")}
 GUIDE = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 
 
@@ -84,6 +83,7 @@ def test_every_secret_is_one_that_the_docs_have_one_make(folder: str) -> None:
 def test_every_config_map_claim_and_account_is_there(folder: str) -> None:
     manifests = render(folder)
     maps = config_maps(manifests)
+    claims = {claim["metadata"]["name"] for claim in of_kind(render("volumes"), "PersistentVolumeClaim")}
     for pod in pods(manifests):
         named(manifests, "ServiceAccount", pod.spec["serviceAccountName"])
         for container in pod.all_containers:
@@ -96,7 +96,7 @@ def test_every_config_map_claim_and_account_is_there(folder: str) -> None:
             if "configMap" in volume:
                 assert volume["configMap"]["name"] in maps, pod.owner
             if "persistentVolumeClaim" in volume:
-                assert volume["persistentVolumeClaim"]["claimName"] in CLAIMS, pod.owner
+                assert volume["persistentVolumeClaim"]["claimName"] in claims, pod.owner
 
 
 @pytest.mark.parametrize("folder", ALL)

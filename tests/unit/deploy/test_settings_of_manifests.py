@@ -13,6 +13,8 @@ from services.multi_agent.settings import MultiAgentSettings
 from services.reward_model.settings import RewardModelSettings
 from shared.settings import ServiceSettings
 from tests.support.manifests import OVERLAYS, Manifest, config_maps, environment, named, pods, render
+from trainer.local_llm.__main__ import options_of
+from trainer.stack.llm import LocalLlm
 
 CLASSES: dict[str, type[ServiceSettings]] = {
     "judge": JudgeSettings,
@@ -157,3 +159,32 @@ def test_no_more_is_asked_at_once_than_vllm_computes(folder: str, name: str, cle
     else:  # each Pod has a limit of its own, for the vLLM beside it
         assert settings.llm_limit_name == "pod-name"
         assert settings.llm_max_in_flight == sequences
+
+
+@pytest.mark.parametrize("name", ["judge", "multi-agent"])
+def test_the_stand_in_is_used_as_zhufu_up_uses_it(name: str, clean: pytest.MonkeyPatch) -> None:
+    settings = read("overlays/cpu", name, clean)
+    assert isinstance(settings, JudgeSettings | MultiAgentSettings)
+    for variable, value in LocalLlm().settings_for(name.replace("-", "_"), 8000).items():
+        clean.setenv(f"ZHUFU_{name.upper().replace('-', '_')}_{variable}", value)
+    differ = {"llm_url", "llm_api_key"}
+    assert settings.model_dump(exclude=differ) == CLASSES[name]().model_dump(exclude=differ)
+    assert settings.llm_url == "http://local-llm:8004/v1"
+
+
+def test_the_stand_in_asks_for_the_key_that_is_sent(clean: pytest.MonkeyPatch) -> None:
+    manifests = render("overlays/cpu")
+    (pod,) = [pod for pod in pods(manifests) if pod.owner == "Deployment/local-llm"]
+    container = pod.container("local-llm")
+    assert container["command"] == ["python", "-m", "trainer.local_llm"]
+    for variable, value in environment(container, manifests, SECRETS).items():
+        clean.setenv(variable, value)
+    clean.setenv("ZHUFU_LOCAL_LLM_MODEL", "/opt/gemma/gemma-3-270m.gguf")  # as its image does
+    options = options_of(container["args"])
+    judge = read("overlays/cpu", "judge", clean)
+    assert isinstance(judge, JudgeSettings)
+    assert judge.llm_api_key is not None
+    assert options.api_key == judge.llm_api_key.get_secret_value()
+    assert options.alias == judge.llm_model
+    assert f"http://local-llm:{options.port}/v1" == judge.llm_url
+    assert options.host == "0.0.0.0"
