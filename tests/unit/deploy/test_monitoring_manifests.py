@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from tests.support.manifests import K8S, OVERLAYS, Pod, of_kind, pods, render, selects
+from tests.support.manifests import K8S, OVERLAYS, Pod, named, of_kind, pods, render, selects
 from tests.support.processes import ROOT
 
 
@@ -58,7 +58,8 @@ def test_a_training_run_is_scraped(folder: str, owner: str) -> None:
 def test_jobs_are_named_as_the_rules_name_them() -> None:
     """Services by their own label, all others by a name that is set: the rules ask for these jobs."""
     rules = (K8S / "monitoring" / "rules.yaml").read_text(encoding="utf-8")
-    (services, vllm, trainer) = (monitor["spec"] for monitor in of_kind(render("monitoring"), "PodMonitor"))
+    monitors = render("monitoring")
+    services, vllm, trainer = (named(monitors, "PodMonitor", name)["spec"] for name in ("rewards", "vllm", "trainer"))
     assert services["jobLabel"] == "app.kubernetes.io/name"
     for pod in pods(render("overlays/gpu")):
         if selects(services["selector"], pod.labels):

@@ -14,6 +14,7 @@ from services.reward_model.settings import RewardModelSettings
 from shared.settings import ServiceSettings
 from tests.support.manifests import OVERLAYS, Manifest, config_maps, environment, named, pods, render
 from trainer.local_llm.__main__ import options_of
+from trainer.local_llm.options import API_KEY_VARIABLE, MODEL_VARIABLE
 from trainer.stack.llm import LocalLlm
 
 CLASSES: dict[str, type[ServiceSettings]] = {
@@ -72,6 +73,7 @@ def test_the_service_starts_with_what_it_is_told(folder: str, name: str, clean: 
 def test_every_variable_is_one_that_its_reader_knows(folder: str) -> None:
     manifests = render(folder)
     known = {name: variables(settings) for name, settings in CLASSES.items()}
+    known["local-llm"] = {API_KEY_VARIABLE, MODEL_VARIABLE}
     everywhere = set().union(*known.values())
     for pod in pods(manifests):
         for container in pod.containers:
