@@ -15,7 +15,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.logging import LogFormat, LogLevel
 from shared.schemas import MAX_ROLLOUTS_PER_REQUEST
 
-
 MIN_KEY_CHARACTERS = 8
 
 

@@ -4,6 +4,7 @@ Exit status: 0 ended by a signal, 2 wrong options, 3 the port is taken, 4 the mo
 installed, 6 the folder of the weights cannot be used.
 
 ZHUFU_LOCAL_LLM_API_KEY is the key that requests must carry; without one it listens on a loopback address only.
+ZHUFU_LOCAL_LLM_MODEL is the model where --model gives none.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from shared.errors import ZhufuError
 from shared.logging import configure_logging
 from shared.settings import MIN_KEY_CHARACTERS, is_loopback
 from trainer.local_llm.errors import CacheUnusable, LocalLlmMissing, ModelUnusable
-from trainer.local_llm.options import API_KEY_VARIABLE, GEMMA_ALIAS, LocalLlmOptions
+from trainer.local_llm.options import API_KEY_VARIABLE, GEMMA_ALIAS, MODEL_VARIABLE, LocalLlmOptions
 from trainer.local_llm.server import serve
 from trainer.ports import HOST, PortUnavailable
 
@@ -36,7 +37,12 @@ def options_of(arguments: Sequence[str]) -> LocalLlmOptions:
     )
     parser.add_argument("--port", type=_count, required=True, help="of the address")
     parser.add_argument("--host", default=HOST, help=f"address; another than loopback needs {API_KEY_VARIABLE}")
-    parser.add_argument("--model", type=Path, help="a GGUF file; the Gemma 3 270M of its package unless given")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=os.environ.get(MODEL_VARIABLE) or None,
+        help=f"a GGUF file; that of {MODEL_VARIABLE} or the Gemma 3 270M of its package unless given",
+    )
     parser.add_argument("--alias", help="the model's name in requests; the file's unless given")
     parser.add_argument("--context", type=_count, help="tokens of a prompt and its answer")
     parser.add_argument("--threads", type=_count, help="as many as there are cores unless given; 1 on a busy machine")

@@ -9,6 +9,7 @@ from pathlib import Path
 from trainer.ports import HOST
 
 API_KEY_VARIABLE = "ZHUFU_LOCAL_LLM_API_KEY"
+MODEL_VARIABLE = "ZHUFU_LOCAL_LLM_MODEL"
 GEMMA_ALIAS = "gemma-3-270m"
 MOST_THREADS = 8
 """More do not help a small model."""

@@ -7,7 +7,7 @@ import pytest
 from shared.errors import ZhufuError
 from trainer.local_llm import errors, weights
 from trainer.local_llm.__main__ import STATUS, options_of
-from trainer.local_llm.options import API_KEY_VARIABLE, LocalLlmOptions, usable_cores
+from trainer.local_llm.options import API_KEY_VARIABLE, MODEL_VARIABLE, LocalLlmOptions, usable_cores
 from trainer.ports import PortUnavailable
 
 
@@ -23,6 +23,15 @@ def test_everything_can_be_given() -> None:
     options = LocalLlmOptions(port=1, model=Path("a/qwen.gguf"), alias="qwen", context_tokens=4096, threads=1, slots=4)
     assert options_of(words.split()) == options
     assert options_of([*words.split(), "--alias", "judge"]).alias == "judge"
+
+
+def test_the_environment_names_a_model_where_the_command_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MODEL_VARIABLE, "a/gemma-3-270m.gguf")
+    options = options_of(["--port", "1"])
+    assert (options.model, options.alias) == (Path("a/gemma-3-270m.gguf"), "gemma-3-270m")
+    assert options_of(["--port", "1", "--model", "b/qwen.gguf"]).alias == "qwen"
+    monkeypatch.setenv(MODEL_VARIABLE, "")
+    assert options_of(["--port", "1"]).model is None
 
 
 @pytest.mark.parametrize(
