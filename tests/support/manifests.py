@@ -38,9 +38,8 @@ class Pod:
     @property
     def containers(self) -> list[Manifest]:
         """Those that run as long as the Pod does: also a sidecar among the init containers."""
-        return [container for container in self.all_containers if container.get("restartPolicy") == "Always"] + [
-            container for container in self.spec["containers"]
-        ]
+        sidecars = [one for one in self.spec.get("initContainers", ()) if one.get("restartPolicy") == "Always"]
+        return [*sidecars, *self.spec["containers"]]
 
     @property
     def all_containers(self) -> list[Manifest]:
@@ -77,9 +76,7 @@ def render(folder: str) -> list[Manifest]:
 
 def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
     """The one manifest of that kind and name."""
-    (found,) = [
-        manifest for manifest in manifests if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)
-    ]
+    (found,) = [manifest for manifest in manifests if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)]
     return found
 
 
@@ -91,7 +88,11 @@ def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
 def pods(manifests: list[Manifest]) -> list[Pod]:
     """A Pod of each workload."""
     return [
-        Pod(f"{manifest['kind']}/{manifest['metadata']['name']}", template["metadata"].get("labels", {}), template["spec"])
+        Pod(
+            f"{manifest['kind']}/{manifest['metadata']['name']}",
+            template["metadata"].get("labels", {}),
+            template["spec"],
+        )
         for manifest in manifests
         for template in _templates(manifest)
     ]
@@ -133,7 +134,9 @@ def config_maps(manifests: list[Manifest]) -> dict[str, dict[str, str]]:
     return {manifest["metadata"]["name"]: manifest["data"] for manifest in of_kind(manifests, "ConfigMap")}
 
 
-def environment(container: Manifest, manifests: list[Manifest], secrets: Mapping[tuple[str, str], str]) -> dict[str, str]:
+def environment(
+    container: Manifest, manifests: list[Manifest], secrets: Mapping[tuple[str, str], str]
+) -> dict[str, str]:
     """The variables of a container as it will see them; a Pod's name is ``pod-name``.
 
     Args:

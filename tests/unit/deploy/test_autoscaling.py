@@ -7,9 +7,8 @@ import pytest
 from shared.queue.keys import QueueKeys
 from shared.service import PREFETCH_BATCHES
 from tests.support.manifests import NAMESPACE, Manifest, named, of_kind, render
-from tests.unit.deploy.test_settings_of_manifests import CLASSES, clean, read
-
-__all__ = ["clean"]
+from tests.unit.deploy.conftest import ReadSettings
+from tests.unit.deploy.services import CLASSES
 
 FOLDER = "overlays/autoscale"
 
@@ -29,8 +28,8 @@ def test_every_reward_scales_and_says_no_number_of_replicas() -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_trigger_reads_the_stream_of_its_reward(name: str, clean: pytest.MonkeyPatch) -> None:
-    settings = read(FOLDER, name, clean)
+def test_a_trigger_reads_the_stream_of_its_reward(name: str, settings_of: ReadSettings) -> None:
+    settings = settings_of(FOLDER, name)
     reward = settings.model_dump()["name"]
     assert trigger(name)["metadata"]["stream"] == QueueKeys(reward).rollouts
 
@@ -44,9 +43,9 @@ def test_a_trigger_counts_the_stream_and_not_the_group(name: str) -> None:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_replicas_are_added_before_those_that_are_there_have_taken_all_they_take(
-    name: str, clean: pytest.MonkeyPatch
+    name: str, settings_of: ReadSettings
 ) -> None:
-    settings = read(FOLDER, name, clean)
+    settings = settings_of(FOLDER, name)
     taken = min(
         settings.max_pending_rollouts,
         PREFETCH_BATCHES * settings.max_batch_rollouts * settings.max_concurrent_batches,

@@ -25,7 +25,9 @@ def build(folder: Path, kustomization: str, **files: str) -> list[Manifest]:
     (folder / "kustomization.yaml").write_text(text, encoding="utf-8")
     for name, content in files.items():
         (folder / f"{name}.yaml").write_text(content, encoding="utf-8")
-    done = subprocess.run([kubectl(), "kustomize", str(folder)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [kubectl(), "kustomize", str(folder)], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 
@@ -35,7 +37,9 @@ def test_an_overlay_of_ones_own_names_other_images_and_settings(tmp_path: Path) 
     manifests = build(tmp_path, first)
     ours = {container["image"] for pod in pods(manifests) for container in pod.all_containers}
     assert all(image.startswith("registry.example.org/zhufu-") for image in ours if "zhufu" in image)
-    (judge,) = [item["data"] for item in of_kind(manifests, "ConfigMap") if item["metadata"]["name"].startswith("judge-")]
+    (judge,) = [
+        item["data"] for item in of_kind(manifests, "ConfigMap") if item["metadata"]["name"].startswith("judge-")
+    ]
     assert judge["ZHUFU_JUDGE_MODE"] == "verdict"
 
 
@@ -44,7 +48,9 @@ def test_a_managed_redis_takes_the_place_of_ours(tmp_path: Path) -> None:
     (policy,) = [block for block in blocks() if block.startswith("# managed-redis.yaml")]
     manifests = build(tmp_path, second, **{"managed-redis": policy})
     assert of_kind(manifests, "StatefulSet") == []
-    left = {(item["kind"], item["metadata"]["name"]) for item in manifests if item["metadata"]["name"].startswith("redis")}
+    left = {
+        (item["kind"], item["metadata"]["name"]) for item in manifests if item["metadata"]["name"].startswith("redis")
+    }
     assert {kind for kind, _ in left} <= {"ConfigMap"}
     assert named(manifests, "NetworkPolicy", "managed-redis")["metadata"]["namespace"] == "zhufu"
 

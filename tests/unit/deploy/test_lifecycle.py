@@ -8,9 +8,8 @@ from shared.service import create_app
 from shared.settings import ServiceSettings
 from tests.support.manifests import OVERLAYS, Pod, named, of_kind, pods, render
 from tests.support.scorers import MarkedScorer
-from tests.unit.deploy.test_settings_of_manifests import CLASSES, clean, read
-
-__all__ = ["clean"]
+from tests.unit.deploy.conftest import ReadSettings
+from tests.unit.deploy.services import CLASSES
 
 ENDPOINTS_SECONDS = 10
 """By then the proxies of all nodes have heard that a Pod is going."""
@@ -44,9 +43,9 @@ def test_every_container_that_stays_has_all_probes(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", OVERLAYS)
 @pytest.mark.parametrize("name", CLASSES)
-def test_the_grace_period_outlasts_the_drain(folder: str, name: str, clean: pytest.MonkeyPatch) -> None:
+def test_the_grace_period_outlasts_the_drain(folder: str, name: str, settings_of: ReadSettings) -> None:
     """At SIGTERM open HTTP requests have `drain_timeout_seconds`, then the batches have as much again."""
-    settings = read(folder, name, clean)
+    settings = settings_of(folder, name)
     (pod,) = [pod for pod in reward_pods(folder) if pod.labels["app.kubernetes.io/name"] == name]
     wait = pod.container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert wait >= ENDPOINTS_SECONDS

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.support.manifests import ALL, Manifest, Pod, named, pods, render
 
 SYSCTLS = {
@@ -116,9 +114,7 @@ def test_selinux_is_left_alone() -> None:
 
 
 def test_proc_is_masked() -> None:
-    assert all(
-        container["securityContext"].get("procMount") in {None, "Default"} for _, container in every_container()
-    )
+    assert all(container["securityContext"].get("procMount") in {None, "Default"} for _, container in every_container())
 
 
 def test_sysctls_are_safe_ones() -> None:

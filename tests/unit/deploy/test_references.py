@@ -1,4 +1,4 @@
-"""What a manifest names is there: labels, ports, ConfigMaps, claims, accounts, and Secrets that the docs have one make."""
+"""What a manifest names is there: labels, ports, ConfigMaps, claims, accounts, and Secrets that the guide makes."""
 
 from __future__ import annotations
 

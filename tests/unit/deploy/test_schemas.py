@@ -11,6 +11,7 @@ import jsonschema_rs
 import pytest
 
 from tests.support.manifests import ALL, K8S, NAMESPACE, Manifest, of_kind, pods, render
+from tests.support.processes import ROOT
 
 KUBERNETES = "1.37"
 CUSTOM = Path(__file__).parent / "schemas"
@@ -95,6 +96,16 @@ def test_every_image_has_a_tag_that_stays(folder: str) -> None:
             name, _, tag = container["image"].rpartition(":")
             assert name, f"{pod.owner}: {container['image']} has no tag"
             assert re.fullmatch(r"v?\d+(\.\d+)+[\w.-]*", tag), f"{pod.owner}: {container['image']}"
+
+
+def test_images_are_those_of_compose() -> None:
+    compose: set[str] = set()
+    for name in ("docker-compose.yml", "docker-compose.gpu.yml"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for image in re.findall(r"^ *image: *(\S+)", text, re.MULTILINE):
+            compose.add(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", image))
+    ours = {container["image"] for folder in ALL for pod in pods(render(folder)) for container in pod.all_containers}
+    assert ours <= compose
 
 
 def test_every_kustomization_is_rendered_by_a_test() -> None:

@@ -2,63 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from pydantic_settings import BaseSettings
 
 from services.judge.settings import JudgeSettings
 from services.multi_agent.settings import MultiAgentSettings
-from services.reward_model.settings import RewardModelSettings
-from shared.settings import ServiceSettings
 from tests.support.manifests import OVERLAYS, Manifest, config_maps, environment, named, pods, render
+from tests.unit.deploy.conftest import ReadSettings
+from tests.unit.deploy.services import CLASSES, SECRETS, variables, variables_of
 from trainer.local_llm.__main__ import options_of
 from trainer.local_llm.options import API_KEY_VARIABLE, MODEL_VARIABLE
 from trainer.stack.llm import LocalLlm
 
-CLASSES: dict[str, type[ServiceSettings]] = {
-    "judge": JudgeSettings,
-    "reward-model": RewardModelSettings,
-    "multi-agent": MultiAgentSettings,
-}
-SECRETS = {
-    ("zhufu-api-keys", "api-keys"): "a-key-of-the-test",
-    ("zhufu-redis", "url"): "redis://:secret@redis:6379/0",
-    ("zhufu-redis", "password"): "secret",
-    ("zhufu-llm", "api-key"): "a-key-of-the-llm",
-}
 CASES = [(folder, name) for folder in OVERLAYS for name in CLASSES]
 
 
-def variables(settings: type[BaseSettings]) -> set[str]:
-    """All that a settings class reads."""
-    names: set[str] = set()
-    for field in settings.model_fields.values():
-        alias: Any = field.validation_alias
-        names |= set(alias.choices)
-    return names
-
-
-@pytest.fixture
-def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    for settings in CLASSES.values():
-        for name in variables(settings):
-            monkeypatch.delenv(name, raising=False)
-    yield monkeypatch
-
-
-def read(folder: str, name: str, clean: pytest.MonkeyPatch) -> ServiceSettings:
-    manifests = render(folder)
-    (pod,) = [pod for pod in pods(manifests) if pod.owner == f"Deployment/{name}"]
-    for variable, value in environment(pod.container(name), manifests, SECRETS).items():
-        clean.setenv(variable, value)
-    return CLASSES[name]()
-
-
 @pytest.mark.parametrize(("folder", "name"), CASES)
-def test_the_service_starts_with_what_it_is_told(folder: str, name: str, clean: pytest.MonkeyPatch) -> None:
-    settings = read(folder, name, clean)
+def test_the_service_starts_with_what_it_is_told(folder: str, name: str, settings_of: ReadSettings) -> None:
+    settings = settings_of(folder, name)
     manifests = render(folder)
     (pod,) = [pod for pod in pods(manifests) if pod.owner == f"Deployment/{name}"]
     assert settings.host == "0.0.0.0"
@@ -106,11 +66,6 @@ def test_no_secret_is_in_a_config_map(folder: str) -> None:
         assert not secret & set(data), name
 
 
-def variables_of(settings: type[BaseSettings], field: str) -> set[str]:
-    alias: Any = settings.model_fields[field].validation_alias
-    return set(alias.choices)
-
-
 def vllm_arguments(container: Manifest, told: dict[str, str]) -> list[str]:
     arguments = list(container["args"])
     for name, value in told.items():
@@ -119,11 +74,11 @@ def vllm_arguments(container: Manifest, told: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("folder", ["overlays/gpu", "overlays/gpu-shared-llm", "overlays/autoscale"])
-def test_the_model_that_is_asked_for_is_the_one_that_vllm_serves(folder: str, clean: pytest.MonkeyPatch) -> None:
+def test_the_model_that_is_asked_for_is_the_one_that_vllm_serves(folder: str, settings_of: ReadSettings) -> None:
     manifests = render(folder)
     served = [pod for pod in pods(manifests) if any(part["name"] == "vllm" for part in pod.containers)]
     assert len(served) == (1 if folder == "overlays/gpu-shared-llm" else 2)
-    judge = read(folder, "judge", clean)
+    judge = settings_of(folder, "judge")
     assert isinstance(judge, JudgeSettings)
     fetched = named(render("models"), "Job", "fetch-models")
     fetched_model = environment(fetched["spec"]["template"]["spec"]["containers"][0], render("models"), {})["MODEL"]
@@ -141,10 +96,10 @@ def test_the_model_that_is_asked_for_is_the_one_that_vllm_serves(folder: str, cl
 
 @pytest.mark.parametrize("folder", ["overlays/gpu", "overlays/gpu-shared-llm", "overlays/autoscale"])
 @pytest.mark.parametrize("name", ["judge", "multi-agent"])
-def test_no_more_is_asked_at_once_than_vllm_computes(folder: str, name: str, clean: pytest.MonkeyPatch) -> None:
+def test_no_more_is_asked_at_once_than_vllm_computes(folder: str, name: str, settings_of: ReadSettings) -> None:
     """More would wait inside vLLM, where the time-out of a question runs and no other replica can take it."""
     manifests = render(folder)
-    settings = read(folder, name, clean)
+    settings = settings_of(folder, name)
     assert isinstance(settings, JudgeSettings | MultiAgentSettings)
     owner = "vllm" if folder == "overlays/gpu-shared-llm" else name
     (pod,) = [pod for pod in pods(manifests) if pod.owner == f"Deployment/{owner}"]
@@ -164,17 +119,19 @@ def test_no_more_is_asked_at_once_than_vllm_computes(folder: str, name: str, cle
 
 
 @pytest.mark.parametrize("name", ["judge", "multi-agent"])
-def test_the_stand_in_is_used_as_zhufu_up_uses_it(name: str, clean: pytest.MonkeyPatch) -> None:
-    settings = read("overlays/cpu", name, clean)
+def test_the_stand_in_is_used_as_zhufu_up_uses_it(
+    name: str, settings_of: ReadSettings, clean: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of("overlays/cpu", name)
     assert isinstance(settings, JudgeSettings | MultiAgentSettings)
     for variable, value in LocalLlm().settings_for(name.replace("-", "_"), 8000).items():
         clean.setenv(f"ZHUFU_{name.upper().replace('-', '_')}_{variable}", value)
     differ = {"llm_url", "llm_api_key"}
-    assert settings.model_dump(exclude=differ) == CLASSES[name]().model_dump(exclude=differ)
     assert settings.llm_url == "http://local-llm:8004/v1"
+    assert settings.model_dump(exclude=differ) == CLASSES[name]().model_dump(exclude=differ)
 
 
-def test_the_stand_in_asks_for_the_key_that_is_sent(clean: pytest.MonkeyPatch) -> None:
+def test_the_stand_in_asks_for_the_key_that_is_sent(settings_of: ReadSettings, clean: pytest.MonkeyPatch) -> None:
     manifests = render("overlays/cpu")
     (pod,) = [pod for pod in pods(manifests) if pod.owner == "Deployment/local-llm"]
     container = pod.container("local-llm")
@@ -183,7 +140,7 @@ def test_the_stand_in_asks_for_the_key_that_is_sent(clean: pytest.MonkeyPatch) -
         clean.setenv(variable, value)
     clean.setenv("ZHUFU_LOCAL_LLM_MODEL", "/opt/gemma/gemma-3-270m.gguf")  # as its image does
     options = options_of(container["args"])
-    judge = read("overlays/cpu", "judge", clean)
+    judge = settings_of("overlays/cpu", "judge")
     assert isinstance(judge, JudgeSettings)
     assert judge.llm_api_key is not None
     assert options.api_key == judge.llm_api_key.get_secret_value()

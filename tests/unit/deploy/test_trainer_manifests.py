@@ -82,7 +82,10 @@ def test_the_train_job_runs_on_its_runtime_with_a_process_a_gpu() -> None:
     reference = train_job["runtimeRef"]
     runtime = named(manifests, reference["kind"], reference["name"])
     assert runtime["apiVersion"].split("/")[0] == reference["apiGroup"]
-    assert str(train_job["trainer"]["numProcPerNode"]) == train_job["trainer"]["resourcesPerNode"]["limits"]["nvidia.com/gpu"]
+    assert (
+        str(train_job["trainer"]["numProcPerNode"])
+        == train_job["trainer"]["resourcesPerNode"]["limits"]["nvidia.com/gpu"]
+    )
     assert train_job["trainer"]["numNodes"] > 1
     (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
     labels = job["template"]["metadata"]["labels"]
