@@ -38,7 +38,7 @@ DEBIAN = "bookworm"
 DEBIAN_PACKAGES = ("ca-certificates", "python3", "python3-venv")
 DEBIAN_LEFTOVERS = ("var/cache/apt", "var/lib/apt/lists", "var/cache/debconf", "usr/share/doc", "usr/share/man")
 """What an image does without."""
-BASE_NAME = f"zhufu-base:{DEBIAN}"
+BASE_NAME = f"localhost/zhufu-base:{DEBIAN}"
 PIP_OPTIONS = ("index-url", "extra-index-url", "find-links", "cert", "trusted-host", "proxy", "timeout")
 """Those of pip's options that tell where packages come from; others are the Dockerfiles' own matter."""
 
@@ -61,7 +61,8 @@ class Buildah:
 
     def has(self, image: str) -> bool:
         """Whether there is an image of this name."""
-        return bool(self.ask("images", "--quiet", "--filter", f"reference={image}"))
+        command = ["buildah", *self._options, "inspect", "--type", "image", image]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0  # noqa: S603
 
     @contextlib.contextmanager
     def mounted(self, image: str) -> Iterator[Path]:
