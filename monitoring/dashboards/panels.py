@@ -173,7 +173,7 @@ def distribution(title: str, query: Query, *, about: str, width: int = 12, repea
         .description(about)
         .datasource(SOURCE)
         .span(width)
-        .height(9)
+        .height(8)
         .calculate(False)
         .cell_gap(1)
         .hide_legend()
