@@ -45,7 +45,13 @@ class Service:
     @property
     def environment(self) -> dict[str, str]:
         """All variables that its process has: the image's, those of files, its own; the later win."""
-        variables = {} if self.dockerfile is None else self.dockerfile.environment
+        of_image = {} if self.dockerfile is None else self.dockerfile.environment
+        return of_image | self.given
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The variables that Compose gives, over those of the image."""
+        variables: dict[str, str] = {}
         for path in self.definition.get("env_file", []):
             read = dotenv_values(ROOT / path, interpolate=False)
             variables |= {name: value or "" for name, value in read.items()}

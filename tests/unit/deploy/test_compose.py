@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ OTHERS = {
 """What processes without a settings class read of ours."""
 PUBLISHED = {"judge", "reward-model", "multi-agent", "prometheus", "grafana"}
 SHARED_LLM = {"AGENTS_LLM": "judge-llm", "AGENTS_LLM_REPLICAS": "0"}
+PLAIN = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
 both = pytest.mark.parametrize("files", [CPU, GPU], ids=["cpu", "gpu"])
 
 
@@ -84,6 +86,39 @@ def test_so_are_they_merged_and_with_their_variables(
     merged = tmp_path / "merged.yml"
     merged.write_text(yaml.safe_dump(load(files, REQUIRED | variables)), encoding="utf-8")
     check_schema(merged)
+
+
+@both
+@pytest.mark.parametrize("variables", [{}, SHARED_LLM], ids=["as it is", "shared LLM"])
+def test_docker_compose_itself_reads_them_as_these_tests_do(files: tuple[str, ...], variables: dict[str, str]) -> None:
+    names = [option for file in files for option in ("--file", str(ROOT / file))]
+    command = [*docker_compose(), "--env-file", os.devnull, *names, "--profile=train", "config", "--format=json"]
+    answer = subprocess.run(
+        command, env={**PLAIN, **REQUIRED, **variables}, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    read = json.loads(answer.stdout)["services"]
+    ours = services(files, REQUIRED | variables)
+    assert read.keys() == ours.keys()
+    for name, service in ours.items():
+        theirs = read[name]
+        assert (theirs.get("environment") or {}) == service.given
+        assert theirs["image"] == service.definition["image"]
+        assert theirs["deploy"].get("replicas", 1) == service.replicas
+        ports = [f"{port['host_ip']}:{port['published']}:{port['target']}" for port in theirs.get("ports", [])]
+        assert ports == service.definition.get("ports", [])
+        command = [word.replace("$$", "$") for word in theirs["command"] or []]
+        assert command == service.definition.get("command", [])
+
+
+def docker_compose() -> list[str]:
+    """The command of Docker Compose 2 or later, which needs no engine to read files."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) is not None:
+            asked = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, check=False)
+            if asked.returncode == 0 and int(asked.stdout.strip().removeprefix("v").split(".")[0]) >= 2:
+                return command
+    pytest.skip("Docker Compose is not installed")
 
 
 def test_the_check_finds_what_is_wrong(tmp_path: Path) -> None:
