@@ -1,10 +1,11 @@
 # make install  makes .venv from constraints.txt     make demo   a small model learns from a served reward
 # make test     lint, format, types, all tests       make bench  measures, and writes docs/benchmarks.md
+# make .env     new keys for docker compose          make images the containers, without a Docker engine
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench starter-reward-model openapi configuration constraints clean
+.PHONY: install demo test lint bench starter-reward-model openapi configuration constraints locks images clean
 
 install: .venv/installed
 
@@ -46,6 +47,28 @@ configuration: install
 
 constraints: install
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+
+# What the images install, with hashes: the versions are those of constraints.txt.
+LOCK = $(BIN)/uv pip compile --quiet --config-file deploy/uv.toml --constraint constraints.txt --generate-hashes \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --only-binary :all: --no-emit-package torch \
+	--no-annotate --custom-compile-command 'make locks'
+
+locks: install
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) --output-file deploy/build.lock deploy/build.in
+	$(LOCK) --output-file services/judge/requirements.lock --extra judge pyproject.toml
+	$(LOCK) --output-file services/reward_model/requirements.lock --extra reward-model pyproject.toml
+	$(LOCK) --output-file services/multi_agent/requirements.lock --extra multi-agent pyproject.toml
+	$(LOCK) --output-file trainer/requirements.lock --extra trainer pyproject.toml
+	$(LOCK) --output-file trainer/local_llm/requirements.lock --extra local-llm pyproject.toml
+
+# All images, by buildah, on a base of Debian packages; see docs/deploying.md. IMAGES names some of them.
+images:
+	$(PYTHON) deploy/build_images.py $(IMAGES)
+
+# Keys for docker compose, made once; .env.example says what each is for.
+.env:
+	$(PYTHON) deploy/new_env.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

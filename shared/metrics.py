@@ -1,17 +1,21 @@
 """The Prometheus metrics that every service has, in one registry of its own for each application.
 
 Labels never carry ids or text, so the number of series is bounded. A gauge whose source does not answer is removed,
-not set to zero: on a dashboard "no data" and "nothing waits" must differ.
+not set to zero: on a dashboard "no data" and "nothing waits" must differ. Counters that shares are made of are there
+from the start, as zeros: Prometheus does not see the first rise of a series that was not there before.
 """
 
 from __future__ import annotations
 
 import collections
 import math
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.schemas import Rollout, Score
+from shared.schemas import Rollout, Score, Status
+
+Door = Literal["http", "queue"]
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 CHARACTER_BUCKETS = (0, 8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 4096)
@@ -20,12 +24,14 @@ REWARD_BUCKETS_ABOVE_ONE = (1.5, 2, 3, 4, 5, 7.5, 10, 20)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 TOKEN_BUCKETS = (16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 WINDOW = 1000
-"""Over how many of the last scored rollouts correlation and duplicates are taken."""
+"""Over how many of the last scored rollouts mean, spread, correlation and duplicates are taken."""
 WINDOW_MINIMUM = 50
-"""Below this many, correlation and duplicates are not shown: they would be noise."""
+"""Below this many, they are not shown: they would be noise."""
 
 LEAST_SPREAD = 1e-10
 """Below this share of the mean square, a variance is rounding, and a correlation with it has no meaning."""
+_DOORS: Final[tuple[Door, ...]] = get_args(Door)
+_STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 class ServiceMetrics:
@@ -47,6 +53,13 @@ class ServiceMetrics:
             buckets=LATENCY_BUCKETS,
             registry=self.registry,
         )
+        for door in _DOORS:
+            self._latency.labels(reward, door)
+            for status in _STATUSES:
+                self._scores.labels(reward, door, status)
+        self.ready = self._gauge(
+            "zhufu_ready", "1 while this process can score, as /readyz says; looked at every ten seconds."
+        ).labels(reward)
         self.queue_wait_seconds = self._histogram(
             "zhufu_queue_wait_seconds", "From admission of a rollout to the start of its batch.", LATENCY_BUCKETS
         )
@@ -67,6 +80,8 @@ class ServiceMetrics:
         self._dead_letters = Counter(
             "zhufu_dead_letter", "Rollouts given up after repeated failure.", ["reward"], registry=self.registry
         )
+        self._mean = self._gauge("zhufu_reward_mean", f"Mean of the last {WINDOW} rewards.")
+        self._deviation = self._gauge("zhufu_reward_deviation", f"Standard deviation of the last {WINDOW} rewards.")
         self._length_correlation = self._gauge(
             "zhufu_reward_length_correlation", f"Pearson correlation of reward and length, last {WINDOW} scored."
         )
@@ -77,7 +92,7 @@ class ServiceMetrics:
         self.dead_letter_total = self._dead_letters.labels(reward)
         self._window = RewardWindow(WINDOW)
 
-    def observe_score(self, score: Score, rollout: Rollout, *, door: str) -> None:
+    def observe_score(self, score: Score, rollout: Rollout, *, door: Door) -> None:
         """Count one outcome, and where it is a reward, what it says about the policy."""
         self._scores.labels(self._reward, door, score.status).inc()
         self._latency.labels(self._reward, door).observe(score.latency_seconds)
@@ -88,6 +103,8 @@ class ServiceMetrics:
         if score.verdict is not None:
             self._verdicts.labels(self._reward, str(score.verdict)).inc()
         self._window.add(score.reward, rollout.completion)
+        _set_or_remove(self._mean, self._reward, self._window.mean())
+        _set_or_remove(self._deviation, self._reward, self._window.deviation())
         _set_or_remove(self._length_correlation, self._reward, self._window.length_correlation())
         _set_or_remove(self._duplicate_ratio, self._reward, self._window.duplicate_ratio())
 
@@ -143,6 +160,20 @@ class RewardWindow:
             self._sums = [0.0] * 5
             for kept in self._items:
                 self._shift(kept, 1)
+
+    def mean(self) -> float | None:
+        """Mean reward; None when the window is too small."""
+        count = len(self._items)
+        return None if count < WINDOW_MINIMUM else self._sums[0] / count
+
+    def deviation(self) -> float | None:
+        """Standard deviation of the rewards, 0 when all are equal; None when the window is too small."""
+        count = len(self._items)
+        if count < WINDOW_MINIMUM:
+            return None
+        x, xx = self._sums[0], self._sums[2]
+        spread = count * xx - x * x
+        return math.sqrt(spread) / count if spread > LEAST_SPREAD * count * xx else 0.0
 
     def length_correlation(self) -> float | None:
         """Pearson correlation of reward and length; None when it is undefined or the window too small."""

@@ -36,6 +36,7 @@ from shared.logging import configure_logging
 from shared.metrics import ServiceMetrics
 from shared.queue.broker import Broker, connect
 from shared.queue.consumer import QueueDoor, QueueLimits
+from shared.readiness import ReadinessWatch
 from shared.schemas import (
     Health,
     RewardInfo,
@@ -75,6 +76,7 @@ class Service:
             ),
             self.metrics,
         )
+        self._readiness = ReadinessWatch(self.check_ready, self.metrics.ready)
         self.failed = False
         self.on_fatal: Callable[[], None] | None = None
         self._broker: Broker | None = None
@@ -108,12 +110,14 @@ class Service:
             if self.on_fatal is not None:
                 self.on_fatal()
         else:
+            self._readiness.start()
             log.info("ready", reward=self.scorer.info().name, version=self.scorer.info().version)
 
     async def end(self) -> None:
         """Drain and close; see the order in the module's docstring."""
         if self._loading is not None and not self._loading.done():
             await end_tasks([self._loading])
+        await self._readiness.stop()
         begun = time.monotonic()
         if self._door is not None:
             await self._door.stop_reading()

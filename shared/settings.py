@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.logging import LogFormat, LogLevel
 from shared.schemas import MAX_ROLLOUTS_PER_REQUEST
 
+MIN_KEY_CHARACTERS = 8
+
 
 def service_config(service: str) -> SettingsConfigDict:
     """The pydantic-settings configuration of one service; its own prefix is ``ZHUFU_<SERVICE>_``."""
@@ -78,8 +80,8 @@ class ServiceSettings(BaseSettings):
     def _is_safe(self) -> Self:
         if not is_loopback(self.host) and not self.api_keys:
             raise ValueError(f"refusing to listen on {self.host} without an API key: set ZHUFU_API_KEYS")
-        if any(len(key.get_secret_value()) < 8 for key in self.api_keys):
-            raise ValueError("an API key has fewer than 8 characters")
+        if any(len(key.get_secret_value()) < MIN_KEY_CHARACTERS for key in self.api_keys):
+            raise ValueError(f"an API key has fewer than {MIN_KEY_CHARACTERS} characters")
         if self.max_rollouts_per_request > self.max_pending_rollouts:
             raise ValueError("max_rollouts_per_request is more than max_pending_rollouts can ever hold")
         return self

@@ -254,7 +254,10 @@ def train_grpo_command(
     shadow_every: Annotated[
         int, typer.Option(help="Ask rewards of weight 0 at each n-th step only: they may be slow or dear.", min=1)
     ] = 1,
-    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port of loopback.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port.")] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="Where; 0.0.0.0 in a container, so that Prometheus in another one can read them.")
+    ] = "127.0.0.1",
     api_key: ApiKeyOption = None,
     seed: SeedOption = 0,
     save_steps: SaveStepsOption = 20,
@@ -308,6 +311,7 @@ def train_grpo_command(
         max_failed_share=max_failed_share,
         shadow_every=shadow_every,
         metrics_port=metrics_port,
+        metrics_host=metrics_host,
         vllm=_vllm(vllm, vllm_memory_share),
         deepspeed=deepspeed,
     )

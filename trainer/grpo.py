@@ -25,7 +25,7 @@ from trl import GRPOConfig
 
 from shared.errors import InvalidData, ZhufuError
 from trainer.grpo_trainer import ResumableGRPOTrainer
-from trainer.metrics import TrainerMetrics
+from trainer.metrics import LOOPBACK, TrainerMetrics
 from trainer.models import Row, load_tokenizer, rows_that_fit
 from trainer.presets import GrpoPreset
 from trainer.processes import is_main_process, world_size
@@ -69,6 +69,7 @@ class GrpoJob:
     max_failed_share: float = 0.5
     shadow_every: int = 1
     metrics_port: int | None = None
+    metrics_host: str = LOOPBACK
     vllm: VllmOptions | None = None
     deepspeed: str | None = None
 
@@ -85,7 +86,7 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
     quiet_libraries()
     metrics = TrainerMetrics()
     if job.metrics_port is not None and is_main_process():
-        metrics.serve(job.metrics_port)
+        metrics.serve(job.metrics_port, job.metrics_host)
     board = RewardBoard(
         job.rewards,
         metrics=metrics,
@@ -213,6 +214,7 @@ class _Watch(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Stop the clock, and the run where there is a reason."""
         self._metrics.step_seconds.observe(time.perf_counter() - self._begun)
+        self._metrics.step.set(state.global_step)
         if self._board.stop_reason is not None:
             log.error("stopping", reason=self._board.stop_reason, step=state.global_step)
         if of_any_process(self._board.stop_reason is not None, args.device):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from shared.errors import ZhufuError
+from shared.schemas import Status
 
 STEP_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+LOOPBACK: Final = "127.0.0.1"
+_STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 class MetricsPortTaken(ZhufuError):
-    """The port that metrics were to be served on is not free."""
+    """The address that metrics were to be served on is not free, or not of this machine."""
 
     code = "metrics_port_taken"
 
@@ -34,7 +39,16 @@ class TrainerMetrics:
         self.rollouts_total = Counter(
             "zhufu_trainer_rollouts", "Rollouts by reward and status.", ["reward", "status"], registry=self.registry
         )
+        self.step = Gauge(
+            "zhufu_trainer_step", "Optimizer steps done, those before a resume too.", registry=self.registry
+        )
         self.reward = Gauge("zhufu_trainer_reward", "Mean weighted reward of the last step.", registry=self.registry)
+        self.score = Gauge(
+            "zhufu_trainer_score",
+            "Mean of each reward, shadows too, over what it scored when it was asked last.",
+            ["reward"],
+            registry=self.registry,
+        )
         self.kl = Gauge("zhufu_trainer_kl", "KL divergence from the reference policy.", registry=self.registry)
         self.policy_characters = Gauge(
             "zhufu_trainer_policy_characters", "Mean length of completions in characters.", registry=self.registry
@@ -45,16 +59,30 @@ class TrainerMetrics:
         self.policy_truncated = Gauge(
             "zhufu_trainer_policy_truncated", "Share of completions that ran into the limit.", registry=self.registry
         )
-        for gauge in (self.reward, self.kl, self.policy_characters, self.policy_distinct_2, self.policy_truncated):
+        for gauge in (
+            self.step,
+            self.reward,
+            self.kl,
+            self.policy_characters,
+            self.policy_distinct_2,
+            self.policy_truncated,
+        ):
             gauge.set(math.nan)  # what was not measured yet is not zero
 
-    def serve(self, port: int) -> None:
-        """Answer scrapes on loopback until the process ends.
+    def expect(self, rewards: Sequence[str]) -> None:
+        """Show these rewards from the start: rollouts as zeros, scores as not measured."""
+        for reward in rewards:
+            self.score.labels(reward).set(math.nan)
+            for status in _STATUSES:
+                self.rollouts_total.labels(reward, status)
+
+    def serve(self, port: int, host: str = LOOPBACK) -> None:
+        """Answer scrapes until the process ends. They tell figures, never a text.
 
         Raises:
-            MetricsPortTaken: Somebody else listens there.
+            MetricsPortTaken: Somebody else listens there, or the host is none of this machine.
         """
         try:
-            start_http_server(port, addr="127.0.0.1", registry=self.registry)
+            start_http_server(port, addr=host, registry=self.registry)
         except OSError as error:
-            raise MetricsPortTaken(f"metrics cannot be served on port {port}: {error.strerror}") from error
+            raise MetricsPortTaken(f"metrics cannot be served on {host} port {port}: {error.strerror}") from error

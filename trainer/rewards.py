@@ -149,6 +149,7 @@ class RewardBoard:
         self.stop_reason: str | None = None
         self.counts: collections.Counter[str] = collections.Counter()
         self._metrics = metrics
+        metrics.expect([spec.name for spec in self.specs])
         self._api_key = api_key
         self._timeout_seconds = timeout_seconds
         self._max_failed_share = max_failed_share
@@ -241,6 +242,8 @@ class RewardBoard:
             for score in column:
                 self.counts[f"{name}/{score.status}"] += 1
                 self._metrics.rollouts_total.labels(name, score.status).inc()
+            rewards = [score.reward for score in column if score.reward is not None]
+            self._metrics.score.labels(name).set(sum(rewards) / len(rewards) if rewards else math.nan)
             why = collections.Counter((score.status, score.error.code) for score in column if score.error is not None)
             for (status, code), count in why.items():
                 log.warning("rollouts_without_reward", reward=name, status=status, code=code, count=count)

@@ -23,7 +23,7 @@ from shared.service import create_app, run_service
 def build(settings: JudgeSettings) -> FastAPI:
     """The application; nothing is asked before it starts."""
     registry = CollectorRegistry()
-    scorer = JudgeScorer(settings, JudgeMetrics(registry), LlmMetrics(registry))
+    scorer = JudgeScorer(settings, JudgeMetrics(settings.name, registry), LlmMetrics(registry))
     return create_app(scorer, settings, routers=[principles_routes(scorer.principles)], registry=registry)
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.untrusted.metrics import InspectionMetrics
 
 SHARE_BUCKETS = (0.0, 0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 LOG_ODDS_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 class JudgeMetrics:
-    """Declares them all."""
+    """Declares them all, with those of looking through the completions of ``reward``."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, reward: str, registry: CollectorRegistry) -> None:
+        self.inspection = InspectionMetrics(reward, registry)
         self.disagreement = Histogram(
             "zhufu_judge_disagreement",
             "Standard deviation of the votes on one rollout, where there are several.",
@@ -38,14 +39,6 @@ class JudgeMetrics:
         self.principles_info = Gauge(
             "zhufu_judge_principles_info", "1 for the principles in force.", ["version"], registry=registry
         )
-        self._attacks = Counter(
-            "zhufu_injection_attempts", "Completions with signs of an attack, by kind.", ["kind"], registry=registry
-        )
-
-    def count_flags(self, flags: Iterable[str]) -> None:
-        """Count each kind that one completion shows signs of."""
-        for flag in flags:
-            self._attacks.labels(flag).inc()
 
     def in_force(self, version: str) -> None:
         """Note which principles are in force."""

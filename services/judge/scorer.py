@@ -124,7 +124,7 @@ class JudgeScorer:
     async def _scored(self, rollout: Rollout, asked: JudgeOptions) -> Scored:
         task = self._task(asked)
         seen = inspect(rollout.completion)
-        self._metrics.count_flags(seen.flags)
+        self._metrics.inspection.count(seen.flags)
         if seen.flags and self._settings.on_attack == "fail":
             raise ScoringFailed(
                 f"signs of an attack on the judge: {', '.join(seen.flags)}", code="attack_flagged", retryable=False

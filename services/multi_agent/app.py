@@ -23,7 +23,7 @@ from shared.service import create_app, run_service
 def build(settings: MultiAgentSettings) -> FastAPI:
     """The application; nothing is asked before it starts."""
     registry = CollectorRegistry()
-    scorer = MultiAgentScorer(settings, MultiAgentMetrics(registry), LlmMetrics(registry))
+    scorer = MultiAgentScorer(settings, MultiAgentMetrics(settings.name, registry), LlmMetrics(registry))
     return create_app(scorer, settings, routers=[sample_routes()], registry=registry)
 
 

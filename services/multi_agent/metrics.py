@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from prometheus_client import CollectorRegistry, Counter
+
+from shared.untrusted.metrics import InspectionMetrics
 
 
 class MultiAgentMetrics:
-    """Declares them all."""
+    """Declares them all, with those of looking through the completions of ``reward``."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, reward: str, registry: CollectorRegistry) -> None:
+        self.inspection = InspectionMetrics(reward, registry)
         self.verdicts = Counter(
             "zhufu_agent_verdicts", "Verdicts of judge and reflect agent.", ["agent", "verdict"], registry=registry
         )
@@ -38,11 +39,3 @@ class MultiAgentMetrics:
             ["agent"],
             registry=registry,
         )
-        self._attacks = Counter(
-            "zhufu_injection_attempts", "Completions with signs of an attack, by kind.", ["kind"], registry=registry
-        )
-
-    def count_flags(self, flags: Iterable[str]) -> None:
-        """Count each kind that one completion shows signs of."""
-        for flag in flags:
-            self._attacks.labels(flag).inc()

@@ -99,7 +99,7 @@ class Pipeline:
             ScoringFailed: Retrieval failed, or the greeting is an attack and such shall fail.
         """
         seen = inspect(completion)
-        self._metrics.count_flags(seen.flags)
+        self._metrics.inspection.count(seen.flags)
         if seen.flags and self._on_attack == "fail":
             raise ScoringFailed(
                 f"signs of an attack on the agents: {', '.join(seen.flags)}", code="attack_flagged", retryable=False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shared.llm.chat import LlmUsage
 
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+TOKEN_KINDS: Final = ("prompt", "cached_prompt", "completion")
 
 
 class LlmMetrics:
@@ -31,6 +34,8 @@ class LlmMetrics:
             ["kind"],
             registry=registry,
         )
+        for kind in TOKEN_KINDS:  # from the start, as zeros: else what the first requests cost is never seen to rise
+            self._tokens.labels(kind)
         self.latency_seconds = Histogram(
             "zhufu_llm_latency_seconds",
             "Of one request to the language model.",

@@ -148,4 +148,4 @@ def test_a_port_for_metrics_that_is_taken_is_told_in_a_sentence(
             *("--reward", f"judge={judge.url}", *SMALL, "--eval-samples", 0, "--metrics-port", port),
         )
     assert ended.status == 1
-    assert f"error: metrics cannot be served on port {port}" in ended.err.splitlines()[-1]
+    assert f"error: metrics cannot be served on 127.0.0.1 port {port}" in ended.err.splitlines()[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from trainer.stack.ports import is_free
+from trainer.ports import is_free
 
 PORTS_OF_A_STACK = 5
 

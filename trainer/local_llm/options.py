@@ -6,6 +6,10 @@ import dataclasses
 import os
 from pathlib import Path
 
+from trainer.ports import HOST
+
+API_KEY_VARIABLE = "ZHUFU_LOCAL_LLM_API_KEY"
+MODEL_VARIABLE = "ZHUFU_LOCAL_LLM_MODEL"
 GEMMA_ALIAS = "gemma-3-270m"
 MOST_THREADS = 8
 """More do not help a small model."""
@@ -29,7 +33,9 @@ class LocalLlmOptions:
     about three times as often.
 
     Attributes:
-        port: Of the loopback address.
+        port: Of the address.
+        host: The address.
+        api_key: What requests have to carry as a bearer token; None: nothing is asked for.
         model: A GGUF file; None for the Gemma 3 270M of its package.
         alias: The name that requests give the model.
         context_tokens: The longest prompt and answer of one request, together.
@@ -40,6 +46,8 @@ class LocalLlmOptions:
     """
 
     port: int
+    host: str = HOST
+    api_key: str | None = dataclasses.field(default=None, repr=False)
     model: Path | None = None
     alias: str = GEMMA_ALIAS
     context_tokens: int = 8192

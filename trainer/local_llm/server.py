@@ -13,7 +13,7 @@ import structlog
 from trainer.local_llm.errors import LocalLlmMissing, ModelUnusable
 from trainer.local_llm.options import LocalLlmOptions
 from trainer.local_llm.weights import check_gguf, gemma_path
-from trainer.stack.ports import HOST, check_ports
+from trainer.ports import check_ports
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 LOOK_SECONDS = 0.5
@@ -32,7 +32,7 @@ def serve(options: LocalLlmOptions) -> NoReturn:
     answered at the end is dropped: llama.cpp would wait for it, however long, and who asked asks another server.
 
     Raises:
-        trainer.stack.errors.PortUnavailable: The port is taken.
+        trainer.ports.PortUnavailable: The port is taken.
         LocalLlmMissing: llama.cpp, or the Gemma weights, are not installed.
         ModelUnusable: There is no such file, or llama.cpp cannot load it.
         CacheUnusable: The Gemma weights cannot be kept.
@@ -80,7 +80,8 @@ def _parameters(llama: Any, options: LocalLlmOptions, model: str) -> Any:
     parameters = llama.CommonParams()
     parameters.model.path = model
     parameters.model_alias = {options.alias}
-    parameters.hostnames = [HOST]
+    parameters.hostnames = [options.host]
+    parameters.api_keys = [] if options.api_key is None else [options.api_key]
     parameters.port = options.port
     parameters.n_ctx = options.context_tokens * options.slots
     parameters.n_parallel = options.slots

@@ -9,11 +9,12 @@
 - `llm`: what judge and agents ask, given by a URL or started here (`trainer.local_llm`)
 - `redis_server`: finds a Redis server to start, or checks the one that a URL names
 - `process`: one child process and its log; `leash`: the small program that ends it when its starter is killed
-- `ports`, `readiness`, `logs`, `signals`, `summary`: what their names say
+- `readiness`, `logs`, `signals`, `summary`: what their names say
 - `errors`: what can go wrong
 """
 
-from trainer.stack.errors import LlmUnusable, PortUnavailable, RedisMissing, RedisUnusable, ServiceDied, StartFailed
+from trainer.ports import PortUnavailable
+from trainer.stack.errors import LlmUnusable, RedisMissing, RedisUnusable, ServiceDied, StartFailed
 from trainer.stack.llm import GivenLlm, LocalLlm, choose_llm
 from trainer.stack.services import ServiceSpec
 from trainer.stack.stack import Stack

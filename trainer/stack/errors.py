@@ -1,25 +1,18 @@
 """What can go wrong with a stack on this machine; all are `shared.errors.ZhufuError`.
 
 ZhufuError
-├── PortUnavailable  a port is taken, or there is none of that number; nothing was started
 ├── RedisMissing     no Redis server that could be started was found
 ├── RedisUnusable    the Redis that a URL names does not answer, or is too old
 ├── LlmUnusable      the LLM that the environment names for judge and agents is not named in full, or not by a URL
 ├── StartFailed      a process ended, or was not ready in time, while the stack was starting
 └── ServiceDied      a process ended by itself while the stack was running
 
-Those of the local LLM are in `trainer.local_llm.errors`.
+Those of the local LLM are in `trainer.local_llm.errors`, that of a port in `trainer.ports`.
 """
 
 from __future__ import annotations
 
 from shared.errors import ZhufuError
-
-
-class PortUnavailable(ZhufuError):
-    """A port that the stack needs is in use or does not exist; nothing was started."""
-
-    code = "port_unavailable"
 
 
 class RedisMissing(ZhufuError):

@@ -15,8 +15,8 @@ from typing import Literal
 from trainer.local_llm.errors import LocalLlmMissing
 from trainer.local_llm.options import GEMMA_ALIAS
 from trainer.local_llm.weights import DISTRIBUTION, LICENCE_NOTE, check_gguf, gemma_is_installed, gemma_terms
+from trainer.ports import HOST
 from trainer.stack.errors import LlmUnusable
-from trainer.stack.ports import HOST
 from trainer.stack.services import AGENTS, JUDGE, project_environment
 
 LlmApi = Literal["chat", "completions"]

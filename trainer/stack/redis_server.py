@@ -15,8 +15,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.errors import InvalidUrl
+from trainer.ports import HOST
 from trainer.stack.errors import RedisMissing, RedisUnusable
-from trainer.stack.ports import HOST
 
 Version = tuple[int, int]
 

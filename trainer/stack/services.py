@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import trainer
-from trainer.stack.ports import HOST
+from trainer.ports import HOST
 
 JUDGE, REWARD_MODEL, AGENTS = "judge", "reward_model", "multi_agent"
 ROOT = Path(trainer.__file__).resolve().parents[1]

@@ -15,9 +15,9 @@ from typing import Self
 
 from rich.console import Console
 
+from trainer.ports import HOST, check_ports
 from trainer.stack.errors import ServiceDied, StartFailed
 from trainer.stack.llm import ASKING, LLM, PORT_OFFSET, Llm, LocalLlm
-from trainer.stack.ports import HOST, check_ports
 from trainer.stack.process import ManagedProcess
 from trainer.stack.readiness import wait_until_ready
 from trainer.stack.redis_server import check_redis, find_redis, queue_url

@@ -17,9 +17,9 @@ from typing import Self
 from rich.console import Console
 
 from trainer.checkpoints import starter_reward_model
+from trainer.ports import HOST, is_free
 from trainer.stack import LocalLlm, Stack
 from trainer.stack.llm import LLM, PORT_OFFSET, Llm
-from trainer.stack.ports import HOST, is_free
 from trainer.stack.process import ORPHAN_SECONDS
 from trainer.stack.redis_server import queue_url, without_secrets
 from trainer.stack.services import AGENTS, JUDGE, ServiceSpec, all_services

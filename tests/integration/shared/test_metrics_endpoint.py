@@ -15,6 +15,9 @@ from tests.support.scorers import FAILS, FAILS_FOR_GOOD, RAISES
 from tests.support.waiting import until
 
 OF_EVERY_SERVICE = {
+    "zhufu_ready",
+    "zhufu_reward_mean",
+    "zhufu_reward_deviation",
     "zhufu_score_requests_total",
     "zhufu_score_latency_seconds",
     "zhufu_queue_wait_seconds",
@@ -80,6 +83,31 @@ async def test_the_state_of_the_queue_is_shown_while_redis_answers_and_removed_w
     assert oldest not in service.metrics()
     own_redis.start()
     await until(lambda: depth in service.metrics())
+
+
+async def test_every_outcome_is_there_as_a_zero_before_the_first_rollout(start_service: StartService) -> None:
+    service = start_service()
+    service.wait_until()
+    assert [
+        counted(service, status, door) for door in ("http", "queue") for status in ("scored", "failed", "expired")
+    ] == [0] * 6
+    assert sum(name.startswith("zhufu_score_requests_total{") for name in service.metrics()) == 6
+
+
+async def test_the_metrics_tell_whether_a_process_can_score(
+    start_service: StartService, own_redis: RedisServer, tmp_path: Path
+) -> None:
+    may_start = tmp_path / "may-start"
+    service = start_service("--start-when", str(may_start), redis=own_redis)
+    ready = f'zhufu_ready{{reward="{KEYS.reward}"}}'
+    service.wait_until("/healthz")
+    assert service.metrics()[ready] == 0
+    may_start.touch()
+    await until(lambda: service.metrics()[ready] == 1)
+    own_redis.stop()
+    await until(lambda: service.metrics()[ready] == 0)
+    own_redis.start()
+    await until(lambda: service.metrics()[ready] == 1)
 
 
 async def test_labels_carry_no_ids_and_no_text(start_service: StartService) -> None:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.support.processes import Service, free_port
+from trainer.local_llm.options import API_KEY_VARIABLE
 from trainer.local_llm.weights import FILE_NAME
 
 END_SECONDS = 10.0
@@ -23,10 +24,10 @@ BEGINNING = "下面是一些祝福语，以及它们好不好。\n" + "祝福：
 Start = Callable[..., Service]
 
 
-def started(cache: Path, output: Path, *arguments: str, port: int | None = None) -> Service:
+def started(cache: Path, output: Path, *arguments: str, port: int | None = None, api_key: str = "") -> Service:
     port = port or free_port()
     command = [sys.executable, "-m", "trainer.local_llm", "--port", str(port), "--threads", "1", *arguments]
-    return Service(command, output, {"XDG_CACHE_HOME": str(cache)}, port)
+    return Service(command, output, {"XDG_CACHE_HOME": str(cache), API_KEY_VARIABLE: api_key}, port)
 
 
 @pytest.fixture
@@ -34,8 +35,9 @@ def start(gemma_cache: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts one; ended with the test. Nothing is waited for."""
     services: list[Service] = []
 
-    def one(*arguments: str, port: int | None = None) -> Service:
-        services.append(started(gemma_cache, tmp_path / f"llm-{len(services)}.log", *arguments, port=port))
+    def one(*arguments: str, port: int | None = None, api_key: str = "") -> Service:
+        log = tmp_path / f"llm-{len(services)}.log"
+        services.append(started(gemma_cache, log, *arguments, port=port, api_key=api_key))
         return services[-1]
 
     yield one
@@ -171,3 +173,19 @@ def test_another_model_by_path_is_named_after_its_file(start: Start, gemma_cache
     service = start("--model", str(tmp_path / "another.gguf"), "--context", "512", "--slots", "2")
     service.wait_until("/health")
     assert ask(service, "新年好", model="another")["model"] == "another"
+
+
+def test_with_a_key_it_answers_nobody_else_but_says_to_all_that_it_is_healthy(start: Start) -> None:
+    service = start("--host", "0.0.0.0", "--context", "512", api_key="of-the-judge")
+    service.wait_until("/health")
+    body = {"prompt": "新年好", "max_tokens": 1}
+    for key, status in (("another", 401), ("of-the-judge", 200)):
+        answer = httpx.post(
+            f"{service.url}/v1/completions",
+            json=body,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=60,
+            trust_env=False,
+        )
+        assert answer.status_code == status, answer.text
+    assert "of-the-judge" not in service.printed()

@@ -106,7 +106,9 @@ def test_a_failed_rollout_gets_no_reward_no_advantage_and_is_counted(
     preset = small_grpo(max_steps=1, prompts_per_step=8, group_size=GROUP, micro_batch_size=32)
     port = free_port()
     run = run_of(tmp_path)
-    counts = train_grpo(job_of(tiny, rewards, preset, metrics_port=port, max_failed_share=1.0), run, console)
+    counts = train_grpo(
+        job_of(tiny, rewards, preset, metrics_port=port, metrics_host="0.0.0.0", max_failed_share=1.0), run, console
+    )
 
     (step,) = recorded
     failed = {
@@ -144,12 +146,14 @@ def test_a_failed_rollout_gets_no_reward_no_advantage_and_is_counted(
         assert line[f"unscored/{name}"] == column_failed.count(True)
         scores = [reward_of(name, *text) for text, bad in zip(step.texts, column_failed, strict=True) if not bad]
         assert line[f"scores/{name}"] == pytest.approx(mean(scores))
+        assert scraped[f'zhufu_trainer_score{{reward="{name}"}}'] == pytest.approx(mean(scores))
         for status, number in (("failed", column_failed.count(True)), ("scored", column_failed.count(False))):
             assert counts[f"{name}/{status}"] == number
             assert scraped[f'zhufu_trainer_rollouts_total{{reward="{name}",status="{status}"}}'] == number
     assert line["reward"] == pytest.approx(mean([total for total, use in zip(totals, usable, strict=True) if use]))
     assert scraped["zhufu_trainer_reward"] == pytest.approx(line["reward"])
     assert scraped["zhufu_trainer_step_seconds_count"] == 1
+    assert scraped["zhufu_trainer_step"] == 1
 
 
 def metrics_on(port: int) -> dict[str, float]:

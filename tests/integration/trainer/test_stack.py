@@ -25,8 +25,8 @@ from tests.support.checkpoints import random_checkpoint
 from tests.support.greetings import COMPLETIONS, PROMPTS, rollouts
 from tests.support.ports import free_base_port, taken_ports
 from tests.support.processes import Process, RedisServer, free_port
+from trainer.ports import is_free
 from trainer.stack import PortUnavailable, RedisUnusable, ServiceDied, ServiceSpec, Stack, StartFailed
-from trainer.stack.ports import is_free
 from trainer.stack.summary import curl_example
 
 LIGHT = ServiceSpec(name="greetings", module="tests.support.scorer_process", port_offset=2)

@@ -50,6 +50,8 @@ def test_the_correlation_is_that_of_numpy_over_the_last_rewards(added: list[tupl
     else:
         assert correlation == pytest.approx(np.corrcoef(values, lengths)[0, 1], abs=1e-5)
     assert window.duplicate_ratio() == pytest.approx(1 - len({text for _, text in last}) / len(last))
+    assert window.mean() == pytest.approx(values.mean(), abs=1e-9)
+    assert window.deviation() == pytest.approx(values.std(), abs=1e-3)
 
 
 @given(reward=rewards | st.floats(-1000, 1000).filter(lambda value: abs(value) > 1e-9))
@@ -61,6 +63,8 @@ def test_a_constant_reward_correlates_with_nothing(reward: float) -> None:
     for _ in range(1000):
         window.add(reward, "福" * lengths.randint(1, 400))
     assert window.length_correlation() is None
+    assert window.mean() == pytest.approx(reward)
+    assert window.deviation() == 0
 
 
 def test_long_runs_do_not_pile_up_rounding() -> None:
@@ -74,6 +78,8 @@ def test_long_runs_do_not_pile_up_rounding() -> None:
         window.add(reward, "祝" * length)
     expected = np.corrcoef([reward for reward, _ in kept], [length for _, length in kept])[0, 1]
     assert window.length_correlation() == pytest.approx(expected, abs=1e-6)
+    assert window.mean() == pytest.approx(np.mean([reward for reward, _ in kept]), abs=1e-9)
+    assert window.deviation() == pytest.approx(np.std([reward for reward, _ in kept]), abs=1e-6)
 
 
 def test_a_small_window_says_nothing() -> None:
@@ -82,6 +88,8 @@ def test_a_small_window_says_nothing() -> None:
         window.add(number / 10, "祝" * number)
         assert window.length_correlation() is None
         assert window.duplicate_ratio() is None
+        assert window.mean() is None
+        assert window.deviation() is None
     window.add(9.0, "岁岁平安")
     assert window.length_correlation() is not None
     assert window.duplicate_ratio() is not None
@@ -107,6 +115,7 @@ def test_outcomes_are_counted_by_door_and_status_and_only_rewards_are_measured()
     assert value("zhufu_score_requests_total", door="http", status="scored") == 1
     assert value("zhufu_score_requests_total", door="queue", status="scored") == 1
     assert value("zhufu_score_requests_total", door="queue", status="failed") == 1
+    assert value("zhufu_score_requests_total", door="http", status="expired") == 0, "there before the first one"
     assert value("zhufu_score_latency_seconds_count", door="queue") == 2
     assert value("zhufu_reward_count") == 2
     assert value("zhufu_reward_bucket", le="0.5") == 1

@@ -132,6 +132,9 @@ class Board:
             "zhufu_trainer_rollouts_total", {"reward": name, "status": status}
         )
 
+    def shown_score(self, name: str) -> float | None:
+        return self.metrics.registry.get_sample_value("zhufu_trainer_score", {"reward": name})
+
 
 def test_rewards_are_read_with_their_weights_in_the_order_given() -> None:
     specs = parse_rewards([f"judge={JUDGE}", f"model={MODEL}", f"shadow={JUDGE}/v"], ["model=-0.5", "shadow=0"])
@@ -303,6 +306,8 @@ async def test_failures_are_counted_in_the_log_and_in_the_metrics() -> None:
     scored = [len(text) for text in COMPLETIONS[:3]]
     assert board.logged["scores/judge"] == pytest.approx(sum(scored) / 3)
     assert board.logged["scores/shadow"] == len(COMPLETIONS[2])
+    assert board.shown_score("judge") == board.logged["scores/judge"]
+    assert board.shown_score("shadow") == board.logged["scores/shadow"]
     assert board.logged["policy/characters"] == sum(map(len, COMPLETIONS)) / 4
     assert 0 < board.logged["policy/distinct_2"] <= 1
     assert board.logged["reward_wait_seconds"] >= 0
@@ -323,6 +328,9 @@ async def test_no_mean_is_logged_where_nothing_was_scored() -> None:
     board = Board({"judge": 1.0}, judge=lambda rollout: None)
     assert await board.step() == {"judge": [None] * 4}
     assert "scores/judge" not in board.logged
+    shown = board.shown_score("judge")
+    assert shown is not None
+    assert math.isnan(shown), "no reward is not a reward of zero"
     assert board.logged["unscored/judge"] == 4
 
 
@@ -363,9 +371,18 @@ async def test_closing_gives_up_what_is_being_asked_for() -> None:
         await step
 
 
+def test_all_rewards_and_outcomes_are_in_the_metrics_before_the_first_step() -> None:
+    board = Board({"judge": 1.0, "shadow": 0.0})
+    for name in ("judge", "shadow"):
+        assert [board.counted(name, status) for status in ("scored", "failed", "expired")] == [0, 0, 0]
+        shown = board.shown_score(name)
+        assert shown is not None
+        assert math.isnan(shown)
+
+
 def test_what_was_not_measured_is_not_zero() -> None:
     registry = TrainerMetrics().registry
-    for name in ("reward", "kl", "policy_characters", "policy_distinct_2", "policy_truncated"):
+    for name in ("step", "reward", "kl", "policy_characters", "policy_distinct_2", "policy_truncated"):
         value = registry.get_sample_value(f"zhufu_trainer_{name}")
         assert value is not None
         assert math.isnan(value), name

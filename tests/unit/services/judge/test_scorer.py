@@ -18,7 +18,7 @@ from tests.unit.services.judge.made import settings
 
 def scorer(**changes: Any) -> JudgeScorer:
     registry = CollectorRegistry()
-    return JudgeScorer(settings(**changes), JudgeMetrics(registry), LlmMetrics(registry))
+    return JudgeScorer(settings(**changes), JudgeMetrics("judge", registry), LlmMetrics(registry))
 
 
 def version(**changes: Any) -> str:

@@ -15,7 +15,7 @@ from tests.unit.services.judge.made import principles
 class Metrics(JudgeMetrics):
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        super().__init__(self.registry)
+        super().__init__("judge", self.registry)
 
     def in_force_now(self) -> list[str]:
         return [

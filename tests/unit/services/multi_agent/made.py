@@ -95,7 +95,7 @@ class PlayedClient(LlmClient):
 
 def agents(client: LlmClient, metrics: MultiAgentMetrics | None = None) -> Agents:
     llm = CachedLlm(client, None, api="chat", timeout_seconds=1)
-    return load_agents(llm, metrics or MultiAgentMetrics(CollectorRegistry()))
+    return load_agents(llm, metrics or MultiAgentMetrics("multi_agent", CollectorRegistry()))
 
 
 class Library:
@@ -115,5 +115,5 @@ class Library:
 
 
 def pipeline(client: LlmClient, library: Library | None = None, **changes: Any) -> Pipeline:
-    metrics = MultiAgentMetrics(CollectorRegistry())
+    metrics = MultiAgentMetrics("multi_agent", CollectorRegistry())
     return Pipeline(agents(client, metrics), library, metrics, **changes)

@@ -148,4 +148,4 @@ def test_a_prompt_that_is_not_valid_is_refused(trouble: str, tmp_path: Path) -> 
             (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     llm = CachedLlm(PlayedClient(), None, api="chat", timeout_seconds=1)
     with pytest.raises(InvalidData, match="judge"):
-        load_agents(llm, MultiAgentMetrics(CollectorRegistry()), tmp_path)
+        load_agents(llm, MultiAgentMetrics("multi_agent", CollectorRegistry()), tmp_path)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
-from trainer.stack.errors import PortUnavailable
+from shared.errors import ZhufuError
 
 HOST = "127.0.0.1"
 MAX_PORT = 65_535
+
+
+class PortUnavailable(ZhufuError):
+    """A port that is needed is in use or does not exist; nothing was started."""
+
+    code = "port_unavailable"
 
 
 def check_ports(ports: Mapping[str, int]) -> None:

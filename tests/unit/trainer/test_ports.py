@@ -5,8 +5,7 @@ import socket
 import pytest
 
 from tests.support.processes import free_port
-from trainer.stack.errors import PortUnavailable
-from trainer.stack.ports import check_ports, is_free
+from trainer.ports import PortUnavailable, check_ports, is_free
 
 
 def test_free_ports_pass() -> None:

@@ -1,0 +1,1 @@
+"""What builds and configures the containers; each script says in its first lines how it is called."""

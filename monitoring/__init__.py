@@ -1,0 +1,1 @@
+"""What Prometheus and Grafana are told: rules and scrape configuration as files, dashboards as code."""
