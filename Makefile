@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench starter-reward-model openapi constraints clean
+.PHONY: install demo test lint bench starter-reward-model openapi dashboards constraints clean
 
 install: .venv/installed
 
@@ -39,6 +39,11 @@ openapi: install
 	$(BIN)/python -m services.reward_model.app --openapi > services/reward_model/openapi.json
 	$(BIN)/python -m services.judge.app --openapi > services/judge/openapi.json
 	$(BIN)/python -m services.multi_agent.app --openapi > services/multi_agent/openapi.json
+
+# Grafana's dashboards, and the tables of metrics in docs/metrics.md.
+dashboards: install
+	$(BIN)/python -m monitoring.dashboards
+	$(BIN)/python -m monitoring.metrics
 
 constraints: install
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

@@ -19,10 +19,10 @@ from shared.schemas import Rollout
 from tests.support.checkpoints import random_checkpoint
 from tests.support.judge import Taste, ended, greeting, judge_service
 from tests.support.llm_server import LlmServer, Reply, fitting, said
+from tests.support.monitoring import alert_names, dashboard_expressions, without_variables
 from tests.support.multi_agent import multi_agent_service
 from tests.support.processes import RedisServer, Service, free_port
-from tests.support.prometheus import Prometheus
-from tests.unit.monitoring.committed import alert_names, dashboard_expressions, without_variables
+from tests.support.prometheus import Prometheus, program
 
 SCORED = 60
 """Rollouts through each door; 50 are enough for the gauges of the last rewards."""
@@ -54,6 +54,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    program()
     folder = tmp_path_factory.mktemp("monitoring")
     with LlmServer() as llm, contextlib.ExitStack() as stack:
         llm.script(answers)

@@ -39,18 +39,23 @@ def configuration(targets: Mapping[str, int]) -> dict[str, Any]:
     return committed
 
 
+def program() -> str:
+    """Where it is; skips the test where it is not installed."""
+    found = shutil.which("prometheus")
+    if found is None:
+        pytest.skip("prometheus is not installed; Debian's package prometheus has it")
+    return found
+
+
 class Prometheus(Service):
     """The server; ended by its owner."""
 
     def __init__(self, folder: Path, port: int, targets: Mapping[str, int]) -> None:
-        """Start it, or skip the test where it is not installed."""
-        program = shutil.which("prometheus")
-        if program is None:
-            pytest.skip("prometheus is not installed; Debian's package prometheus has it")
+        """Start it and wait until it is ready; skips the test where it is not installed."""
         written = folder / "prometheus.yml"
         written.write_text(yaml.safe_dump(configuration(targets)), encoding="utf-8")
         command = (
-            program,
+            program(),
             f"--config.file={written}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
