@@ -5,7 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench starter-reward-model openapi configuration constraints locks images clean
+.PHONY: install demo test lint bench starter-reward-model openapi configuration dashboards constraints locks images clean
 
 install: .venv/installed
 
@@ -44,6 +44,11 @@ openapi: install
 # The page of all settings; a test compares it.
 configuration: install
 	$(BIN)/python -m docs.make_configuration > docs/configuration.md
+
+# Grafana's dashboards, and the tables of metrics in docs/metrics.md.
+dashboards: install
+	$(BIN)/python -m monitoring.dashboards
+	$(BIN)/python -m monitoring.metrics
 
 constraints: install
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

@@ -336,6 +336,8 @@ def test_an_attack_is_flagged_and_the_model_does_not_read_it(
     for kind in attack.flags:
         assert counters.risen("zhufu_injection_attempts_total", kind=kind) == 1
     assert counters.risen("zhufu_injection_attempts_total") == len(attack.flags)
+    assert counters.risen("zhufu_inspected_completions_total", reward="judge", flagged="true") == 1
+    assert counters.risen("zhufu_inspected_completions_total", reward="judge", flagged="false") == 1
     for question in model.requests:
         texts = messages_of(question.body)
         for text in texts:

@@ -432,6 +432,7 @@ def test_an_attack_is_flagged_and_no_agent_reads_it(
     assert scored.status == "scored"
     assert kinds <= set(scored.flags)
     assert counters.risen("zhufu_injection_attempts_total") == len(scored.flags)
+    assert counters.risen("zhufu_inspected_completions_total", reward="multi_agent", flagged="true") == 1
     assert len(model.requests) == 4
     for each in model.requests:
         question = messages_of(each.body)[-1]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.monitoring import DASHBOARDS, dashboards
 from tests.support.processes import ROOT
-from tests.unit.monitoring.committed import DASHBOARDS, dashboards
 
 GRAFANA = ROOT / "monitoring" / "grafana"
 NAMES = ["latency", "llm-cost", "queue", "rewards", "training"]

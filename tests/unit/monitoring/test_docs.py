@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from monitoring.metrics import END, PAGE, by_part, with_tables
+from tests.support.monitoring import alert_names, alerts
 from tests.support.processes import ROOT
-from tests.unit.monitoring.committed import alert_names, alerts
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 PARTS_OF_A_SECTION = ("**Means:**", "**Look at:**", "**Do:**")

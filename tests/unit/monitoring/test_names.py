@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monitoring.metrics import ANY, PARTS, by_part, with_series
-from tests.unit.monitoring.committed import Expression, dashboard_expressions, rule_expressions, rules
+from tests.support.monitoring import Expression, dashboard_expressions, rule_expressions, rules
 
 promql: Any = pytest.importorskip("promql_parser", reason="promql-parser is not installed")
 

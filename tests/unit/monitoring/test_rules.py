@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.unit.monitoring.committed import CASES, PROMETHEUS, RULES, alert_names, alerts, cases, promtool, rules
+from tests.support.monitoring import CASES, PROMETHEUS, RULES, alert_names, alerts, cases, promtool, rules
 
 
 def test_prometheus_takes_the_configuration_and_finds_all_rules() -> None:
