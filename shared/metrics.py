@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import collections
 import math
+import time
+from collections.abc import Sequence
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.samples import Sample
 
-from shared.schemas import Rollout, Score
+from shared.schemas import Distribution, RewardBucket, Rollout, Score, Status
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 CHARACTER_BUCKETS = (0, 8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 4096)
@@ -34,6 +38,7 @@ class ServiceMetrics:
     def __init__(self, reward: str, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._reward = reward
+        self._since = time.time()
         self._scores = Counter(
             "zhufu_score_requests",
             "Rollouts that got an outcome, by door and status.",
@@ -52,9 +57,14 @@ class ServiceMetrics:
         )
         self.batch_size = self._histogram("zhufu_batch_size", "Rollouts in a batch.", BATCH_BUCKETS)
         self.batch_tokens = self._histogram("zhufu_batch_tokens", "Tokens in a batch, padding included.", TOKEN_BUCKETS)
-        self._reward_values = self._histogram(
-            "zhufu_reward", "Rewards of scored rollouts.", REWARD_BUCKETS + REWARD_BUCKETS_ABOVE_ONE
+        self._reward_family = Histogram(
+            "zhufu_reward",
+            "Rewards of scored rollouts.",
+            ["reward"],
+            buckets=REWARD_BUCKETS + REWARD_BUCKETS_ABOVE_ONE,
+            registry=self.registry,
         )
+        self._reward_values = self._reward_family.labels(reward)
         self._characters = self._histogram(
             "zhufu_completion_characters", "Length of scored completions in characters.", CHARACTER_BUCKETS
         )
@@ -96,12 +106,52 @@ class ServiceMetrics:
         _set_or_remove(self._queue_depth, self._reward, depth)
         _set_or_remove(self._queue_oldest, self._reward, oldest_seconds)
 
+    def distribution(self) -> Distribution:
+        """The rewards so far, as the metrics have them."""
+        samples = _samples(self._reward_family)
+        (count,) = (sample.value for sample in samples if sample.name == "zhufu_reward_count")
+        (total,) = (sample.value for sample in samples if sample.name == "zhufu_reward_sum")
+        statuses = dict.fromkeys(get_args(Status), 0)
+        for sample in _samples(self._scores):
+            if sample.name == "zhufu_score_requests_total":
+                statuses[sample.labels["status"]] += int(sample.value)
+        verdicts = {"0": 0, "1": 0}
+        for sample in _samples(self._verdicts):
+            if sample.name == "zhufu_verdicts_total":
+                verdicts[sample.labels["verdict"]] += int(sample.value)
+        return Distribution.model_validate(
+            {
+                "since": self._since,
+                "buckets": _buckets(samples),
+                "statuses": statuses,
+                "verdicts": verdicts,
+                "mean": total / count if count and math.isfinite(total) else None,
+            }
+        )
+
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         family = Histogram(name, text, ["reward"], buckets=buckets, registry=self.registry)
         return family.labels(self._reward)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, ["reward"], registry=self.registry)
+
+
+def _samples(family: Counter | Histogram) -> Sequence[Sample]:
+    return [sample for metric in family.collect() for sample in metric.samples]
+
+
+def _buckets(samples: Sequence[Sample]) -> list[RewardBucket]:
+    """Prometheus counts all up to a bound; here each bucket has its own."""
+    buckets: list[RewardBucket] = []
+    above, below = None, 0
+    for sample in samples:
+        if sample.name == "zhufu_reward_bucket":
+            bound, count = float(sample.labels["le"]), int(sample.value)
+            up_to = bound if math.isfinite(bound) else None
+            buckets.append(RewardBucket(above=above, up_to=up_to, count=count - below))
+            above, below = up_to, count
+    return buckets
 
 
 def _set_or_remove(gauge: Gauge, reward: str, value: float | None) -> None:
