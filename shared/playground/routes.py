@@ -11,7 +11,10 @@ from shared.schemas import Contract
 
 
 class PlaygroundReward(Contract):
-    """A reward that the page can ask; ``path`` comes before the ``/v1/…`` of its routes."""
+    """A reward that the page can ask; ``path`` comes before the ``v1/…`` of its routes, relative to the page.
+
+    So the page also works behind a proxy that shows it somewhere else than at ``/``.
+    """
 
     name: str
     path: str
@@ -31,7 +34,7 @@ def playground_routes(name: str, relay: Relay) -> APIRouter:
     config = PlaygroundConfig(
         rewards=[
             PlaygroundReward(name=name, path=""),
-            *(PlaygroundReward(name=other, path=f"{PREFIX}/{other}") for other in relay.names),
+            *(PlaygroundReward(name=other, path=f"{PREFIX.removeprefix('/')}/{other}/") for other in relay.names),
         ],
         timeout_seconds=relay.timeout_seconds,
     )
