@@ -39,6 +39,7 @@ class ServiceMetrics:
         self.registry = registry
         self._reward = reward
         self._since = time.time()
+        self._mean = RunningMean()
         self._scores = Counter(
             "zhufu_score_requests",
             "Rollouts that got an outcome, by door and status.",
@@ -94,6 +95,7 @@ class ServiceMetrics:
         if score.reward is None:
             return
         self._reward_values.observe(score.reward)
+        self._mean.add(score.reward)
         self._characters.observe(len(rollout.completion))
         if score.verdict is not None:
             self._verdicts.labels(self._reward, str(score.verdict)).inc()
@@ -108,9 +110,6 @@ class ServiceMetrics:
 
     def distribution(self) -> Distribution:
         """The rewards so far, as the metrics have them."""
-        samples = _samples(self._reward_family)
-        (count,) = (sample.value for sample in samples if sample.name == "zhufu_reward_count")
-        (total,) = (sample.value for sample in samples if sample.name == "zhufu_reward_sum")
         statuses = dict.fromkeys(get_args(Status), 0)
         for sample in _samples(self._scores):
             if sample.name == "zhufu_score_requests_total":
@@ -122,10 +121,10 @@ class ServiceMetrics:
         return Distribution.model_validate(
             {
                 "since": self._since,
-                "buckets": _buckets(samples),
+                "buckets": _buckets(_samples(self._reward_family)),
                 "statuses": statuses,
                 "verdicts": verdicts,
-                "mean": total / count if count and math.isfinite(total) else None,
+                "mean": self._mean.value,
             }
         )
 
@@ -159,6 +158,24 @@ def _set_or_remove(gauge: Gauge, reward: str, value: float | None) -> None:
         gauge.labels(reward).set(value)
         return
     gauge.remove_by_labels({"reward": reward})
+
+
+class RunningMean:
+    """Of all values so far. (A histogram of Prometheus that has negative buckets has no sum.)"""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean = 0.0
+
+    @property
+    def value(self) -> float | None:
+        """None where there was no value."""
+        return self._mean if self._count else None
+
+    def add(self, value: float) -> None:
+        """Take in one value; halves are taken so that no difference of finite ones overflows."""
+        self._count += 1
+        self._mean += 2 * ((value / 2 - self._mean / 2) / self._count)
 
 
 class RewardWindow:

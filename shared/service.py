@@ -285,7 +285,7 @@ def create_app(
     for router in routers:
         app.include_router(router, dependencies=[Depends(require_key)])
     if settings.playground:
-        app.include_router(playground_routes(info.name, relay))
+        app.include_router(playground_routes(info.name, relay, needs_key=bool(settings.api_keys)))
         app.include_router(relay.routes(), dependencies=[Depends(require_key)])
     _declare_schemas(app)
     return app

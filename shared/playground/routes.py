@@ -24,11 +24,15 @@ class PlaygroundConfig(Contract):
     """What the page has to know. The URLs of other services are none of its business."""
 
     rewards: list[PlaygroundReward]
+    needs_key: bool
     timeout_seconds: float
 
 
-def playground_routes(name: str, relay: Relay) -> APIRouter:
-    """The routes of the page of the reward ``name``, and of those that the relay reaches."""
+def playground_routes(name: str, relay: Relay, *, needs_key: bool) -> APIRouter:
+    """The routes of the page of the reward ``name``, and of those that the relay reaches.
+
+    ``needs_key``: whether this service wants a key for what the page asks.
+    """
     router = APIRouter(include_in_schema=False)
     assets = load_assets()
     config = PlaygroundConfig(
@@ -36,6 +40,7 @@ def playground_routes(name: str, relay: Relay) -> APIRouter:
             PlaygroundReward(name=name, path=""),
             *(PlaygroundReward(name=other, path=f"{PREFIX.removeprefix('/')}/{other}/") for other in relay.names),
         ],
+        needs_key=needs_key,
         timeout_seconds=relay.timeout_seconds,
     )
 

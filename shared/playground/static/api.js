@@ -31,6 +31,15 @@
  * @property {AbortSignal} [signal]
  */
 
+// What needs no key, also where the service wants one.
+const OPEN = new Set(["playground/config", "readyz", "v1/distribution"]);
+let keyWanted = false;
+
+/** From now on nothing that needs a key is asked for without one. */
+export function wantKey() {
+  keyWanted = true;
+}
+
 /** Why there is no answer. */
 export class Refused extends Error {
   /**
@@ -61,6 +70,7 @@ export class Refused extends Error {
  */
 export async function ask(path, { key, seconds, body, signal }, read) {
   if (!/^[\x21-\x7e]*$/.test(key)) throw new Refused("key");
+  if (keyWanted && !key && !OPEN.has(path)) throw new Refused("refused", { status: 401, code: "unauthorized" });
   const limit = new AbortController();
   const end = () => limit.abort();
   const clock = setTimeout(end, seconds * 1000);

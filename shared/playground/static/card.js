@@ -4,7 +4,7 @@ import { Refused, ask, checkedScore, json, refusedBy } from "./api.js";
 import { Debate } from "./debate.js";
 import { make } from "./elements.js";
 import { eventsOf } from "./events.js";
-import { shown } from "./numbers.js";
+import { shownReward } from "./numbers.js";
 import { refusalView } from "./refusal.js";
 import { scoreView } from "./score.js";
 
@@ -22,6 +22,7 @@ import { scoreView } from "./score.js";
  * @property {(card: Card) => void} told Called when a card shows another outcome.
  */
 
+const SPARE_SECONDS = 2;
 const LETTERS = ["a", "b"];
 
 /** A reward's card; `start` asks. */
@@ -31,6 +32,8 @@ export class Card {
     this.choice = choice;
     this._job = job;
     this._options = choice.options();
+    // A relayed request is bounded on its way, too; its refusal tells more than this page's own patience.
+    this._seconds = job.seconds + (choice.own ? 0 : SPARE_SECONDS);
     /** What came of each greeting; null while it is waited for. @type {(Score | Refused | null)[]} */
     this.outcomes = job.completions.map(() => null);
     this._sides = job.completions.map(() => make("section", { class: "side" }));
@@ -56,12 +59,12 @@ export class Card {
 
   /** All greetings in one request: the reward may compare them. */
   async _ask() {
-    const { prompt, completions, signal, seconds } = this._job;
+    const { prompt, completions, signal } = this._job;
     this.outcomes.forEach((_, index) => this._wait(index));
     const together = completions.length > 1 ? { group: randomName(), metadata: { group_size: completions.length } } : {};
     const rollouts = completions.map((completion, index) => ({ id: LETTERS[index], prompt, completion, ...together }));
     try {
-      const asking = { key: this._job.key(), seconds, signal, body: { rollouts, options: this._options } };
+      const asking = { key: this._job.key(), seconds: this._seconds, signal, body: { rollouts, options: this._options } };
       const answer = await ask(`${this.choice.reward.path}v1/score`, asking, json);
       if (!Array.isArray(answer.scores) || answer.scores.length !== rollouts.length) throw new Refused("broken");
       const scores = answer.scores.map(checkedScore);
@@ -73,13 +76,13 @@ export class Card {
 
   /** One greeting, step by step. @param {number} index */
   async _watch(index) {
-    const { prompt, completions, signal, seconds } = this._job;
+    const { prompt, completions, signal } = this._job;
     const debate = new Debate();
     this._wait(index, debate);
     const rollout = { id: LETTERS[index], prompt, completion: completions[index] };
     const again = () => void this._watch(index);
     try {
-      const asking = { key: this._job.key(), seconds, signal, body: { rollout, options: this._options } };
+      const asking = { key: this._job.key(), seconds: this._seconds, signal, body: { rollout, options: this._options } };
       const score = await ask(`${this.choice.reward.path}v1/evaluate`, asking, async (answer) => {
         if (!answer.body) throw new Refused("broken");
         for await (const { name, data } of eventsOf(answer.body)) {
@@ -146,7 +149,7 @@ function differenceView(scores, versions) {
   if (versions > 1) return make("span", { words: "difference.versions" });
   const difference = a.reward - b.reward;
   if (difference === 0) return make("span", { words: "difference.none" });
-  return make("strong", { words: difference > 0 ? "difference.a" : "difference.b", values: { n: shown(Math.abs(difference)) } });
+  return make("strong", { words: difference > 0 ? "difference.a" : "difference.b", values: { n: shownReward(Math.abs(difference)) } });
 }
 
 /** @param {AbortSignal} signal */

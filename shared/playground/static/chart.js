@@ -16,7 +16,7 @@ import { shown } from "./numbers.js";
  * @property {number} reward
  */
 
-const [WIDTH, HEIGHT, TOP, BOTTOM, GAP] = [360, 128, 18, 20, 2];
+const [WIDTH, HEIGHT, TOP, BOTTOM, GAP] = [360, 132, 24, 20, 2];
 const LEAST_BUCKETS = 8;
 
 /**
@@ -54,7 +54,7 @@ export function histogram(buckets, marks, label) {
     const x = index * step + GAP / 2;
     const title = draw("title", {}, `${bounds(bucket)}: ${bucket.count}`);
     parts.push(draw("rect", { class: "bar", x, y: floor - height, width: step - GAP, height }, title));
-    if (bucket.count === most) parts.push(draw("text", { class: "count", x: x + step / 2, y: floor - height - 4 }, String(bucket.count)));
+    if (bucket.count === most && !marks.some((mark) => within(bucket, mark.reward))) parts.push(draw("text", { class: "count", x: x + step / 2, y: floor - height - 4 }, String(bucket.count)));
   });
   parts.push(...edges(buckets, step, floor), ...marksOf(buckets, marks, step, floor));
   return draw("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, ...parts);
@@ -69,10 +69,11 @@ export function bounds(bucket) {
 /** Bounds between buckets, as many as there is room for. @param {Bucket[]} buckets @param {number} step @param {number} floor */
 function edges(buckets, step, floor) {
   const every = Math.ceil(buckets.length / 11);
-  const inner = buckets.slice(0, -1).map((bucket, index) => ({ bound: bucket.up_to, x: (index + 1) * step, index }));
-  return inner
-    .filter(({ bound, index }) => bound !== null && index % every === 0)
-    .map(({ bound, x }) => draw("text", { class: "edge", x, y: floor + 14 }, shown(bound ?? 0)));
+  const last = buckets.length - 1;
+  return buckets.flatMap(({ up_to: bound }, index) => {
+    if (bound === null || (last - index) % every !== 0) return [];
+    return [draw("text", { class: index === last ? "edge last" : "edge", x: (index + 1) * step, y: floor + 14 }, shown(bound))];
+  });
 }
 
 /** @param {Bucket[]} buckets @param {Mark[]} marks @param {number} step @param {number} floor */
@@ -80,11 +81,10 @@ function marksOf(buckets, marks, step, floor) {
   return marks.flatMap(({ letter, reward }, order) => {
     const index = buckets.findIndex((bucket) => within(bucket, reward));
     if (index < 0) return [];
-    const same = marks.slice(0, order).filter((each) => within(buckets[index], each.reward)).length;
-    const x = (index + 0.5) * step + (same ? 12 : 0);
+    const x = (index + (marks.length < 2 ? 0.5 : order ? 0.75 : 0.25)) * step;
     return [
-      draw("path", { class: "mark", d: `M${x} ${floor} v${TOP - floor}` }),
-      draw("text", { class: "mark-letter", x, y: TOP - 6 }, letter),
+      draw("path", { class: "mark", d: `M${x} ${floor} V12` }),
+      draw("text", { class: "mark-letter", x, y: 9 }, letter),
     ];
   });
 }

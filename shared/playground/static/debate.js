@@ -44,7 +44,7 @@ export class Debate {
       round.pair.append(...[...round.pair.children].sort((one, other) => place(one) - place(other)));
     }
     step.dataset.state = event.state;
-    step.replaceChildren(make("h5", named("agent", event.step)), ...contents(event));
+    step.replaceChildren(headOf(event), ...contents(event));
   }
 
   /** @param {number} number */
@@ -65,6 +65,17 @@ function place(step) {
   return SIDE_BY_SIDE.indexOf(/** @type {HTMLElement} */ (step).dataset.step ?? "");
 }
 
+/** Who it is, and the verdict where it gave one. @param {StepEvent} event */
+function headOf({ step, answer }) {
+  const head = make("div", { class: "agent-head" }, make("h5", named("agent", step)));
+  if (typeof answer?.reason === "string") {
+    const verdict = answer.verdict ? 1 : 0;
+    head.append(make("span", { class: `verdict-word v${verdict}`, words: `verdict.${verdict}` }));
+    if (answer.reevaluate === true) head.append(make("span", { class: "tag", words: "agent.reevaluate" }));
+  }
+  return head;
+}
+
 /** @param {StepEvent} event @returns {HTMLElement[]} */
 function contents(event) {
   if (event.state === "asked") return [make("p", { class: "thinking", words: "debate.asked" })];
@@ -79,12 +90,7 @@ function answered({ step, answer }) {
   if (step === "retrieval" && Array.isArray(answer)) return [examples(answer)];
   if (step === "positive" && Array.isArray(answer?.merits)) return [points("merit", answer.merits, "agent.positive.none")];
   if (step === "negative" && Array.isArray(answer?.flaws)) return [points("flaw", answer.flaws, "agent.negative.none")];
-  if (typeof answer?.reason === "string") {
-    const verdict = answer.verdict ? 1 : 0;
-    const head = make("p", { class: "says" }, make("span", { class: `verdict-word v${verdict}`, words: `verdict.${verdict}` }));
-    if (answer.reevaluate === true) head.append(" ", make("span", { class: "tag", words: "agent.reevaluate" }));
-    return [head, revealed("p", answer.reason)];
-  }
+  if (typeof answer?.reason === "string") return [revealed("p", answer.reason)];
   return [revealed("p", JSON.stringify(answer))];
 }
 

@@ -127,12 +127,12 @@ export class Live {
     const buckets = worthShowing(told.buckets, choice.info?.range ?? null, marks);
     const { scored, failed, expired } = told.statuses;
     const time = new Date(told.since * 1000).toLocaleTimeString(currentLanguage() === "zh" ? "zh-CN" : "en-GB", { hour: "2-digit", minute: "2-digit" });
-    if (!scored) return [make("p", { class: "note" }, make("span", { words: "live.none" }), " ", make("span", { words: "live.since", values: { time } }))];
+    if (!scored) return [make("p", { class: "note" }, make("span", { words: "live.none" }), " · ", make("span", { words: "live.since", values: { time } }))];
     const mean = told.mean === null ? "–" : shown(told.mean);
     const most = buckets.reduce((one, other) => (other.count > one.count ? other : one));
     return [
       histogram(buckets, marks, say("live.label", { name, scored, mean, most: bounds(most) })),
-      make("p", { class: "note" }, make("span", { words: "live.facts", values: { scored: shown(scored), mean, missing: shown(failed + expired) } }), " ", make("span", { words: "live.since", values: { time } })),
+      make("p", { class: "note" }, make("span", { words: "live.facts", values: { scored: shown(scored), mean, missing: shown(failed + expired) } }), " · ", make("span", { words: "live.since", values: { time } })),
     ];
   }
 }

@@ -1,11 +1,11 @@
 // The page: what is typed goes to the rewards that are chosen, and what comes back is shown.
 
-import { Refused, ask, json } from "./api.js";
+import { Refused, ask, json, wantKey } from "./api.js";
 import { Card } from "./card.js";
 import { found, input, make } from "./elements.js";
 import { EXAMPLES } from "./examples.js";
 import { Live } from "./live.js";
-import { shown } from "./numbers.js";
+import { shownReward } from "./numbers.js";
 import { sentence } from "./refusal.js";
 import { Choice } from "./rewards.js";
 import { hiddenIn, lengthOf, revealed } from "./text.js";
@@ -119,8 +119,8 @@ function told(card) {
     if (outcome === null) return "";
     if (outcome instanceof Refused) return say("said.none", { name, why: sentence(outcome) });
     if (outcome.reward === null) return say("said.none", { name, why: outcome.error?.code ?? "" });
-    if (outcome.verdict === null || outcome.verdict === undefined) return say("said.done", { name, reward: shown(outcome.reward) });
-    return say("said.done.verdict", { name, reward: shown(outcome.reward), verdict: say(`verdict.${outcome.verdict}`) });
+    if (outcome.verdict === null || outcome.verdict === undefined) return say("said.done", { name, reward: shownReward(outcome.reward) });
+    return say("said.done.verdict", { name, reward: shownReward(outcome.reward), verdict: say(`verdict.${outcome.verdict}`) });
   });
   announce(parts.join(" "));
   if (outcomes.some((outcome) => outcome instanceof Refused && (outcome.status === 401 || outcome.kind === "key"))) askForKey();
@@ -148,6 +148,7 @@ async function begin() {
   try {
     const config = await ask("playground/config", { key: "", seconds: CONFIG_SECONDS }, json);
     seconds = config.timeout_seconds;
+    if (config.needs_key) wantKey();
     choices = config.rewards.map((/** @type {Reward} */ reward, /** @type {number} */ index) => new Choice(reward, index === 0));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -197,6 +198,7 @@ key.addEventListener("change", () => {
   void introduce();
   live.touch();
 });
+found("key-form").addEventListener("submit", (event) => event.preventDefault());
 for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-language]"))) {
   button.addEventListener("click", () => {
     choose(/** @type {Language} */ (button.dataset.language));

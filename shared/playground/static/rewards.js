@@ -33,16 +33,16 @@ export class Choice {
     this.info = null;
     this.own = own;
     this._box = make("input", { type: "checkbox", id: `reward-${reward.name}`, checked: own });
-    this._about = make("p", { class: "about" });
-    this._options = make("details", { class: "options", hidden: true });
+    this._state = make("p", { class: "about" });
+    this._details = make("details", { class: "options", hidden: true });
     /** @type {Map<string, HTMLSelectElement | HTMLInputElement | HTMLInputElement[]>} */
     this._controls = new Map();
     this.element = make(
       "div",
       { class: "choice" },
       make("label", { for: this._box.id }, this._box, " ", make("bdi", { class: "name", text: reward.name }), " ", own ? make("span", { class: "tag", words: "rewards.own" }) : null),
-      this._about,
-      this._options,
+      this._state,
+      this._details,
     );
   }
 
@@ -65,18 +65,18 @@ export class Choice {
    */
   async introduce(key) {
     if (this.info) return;
-    this._about.replaceChildren(make("span", { words: "rewards.loading" }));
+    this._state.replaceChildren(make("span", { words: "rewards.loading" }));
     try {
       this.info = await ask(`${this.reward.path}v1/reward`, { key, seconds: SECONDS }, json);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       const again = make("button", { class: "plain small", type: "button", words: "rewards.again" });
       again.addEventListener("click", () => void this.introduce(key));
-      this._about.replaceChildren(make("span", { words: wordsFor(error), values: { status: error.status } }), " ", error.status === 401 ? "" : again);
+      this._state.replaceChildren(make("span", { words: wordsFor(error), values: { status: error.status } }), " ", error.status === 401 ? "" : again);
       return;
     }
-    this._about.replaceChildren(make("span", { lang: "en", dir: "auto", text: this.info?.description ?? "" }));
-    this._offer(this.info?.options ?? {});
+    this._state.replaceChildren();
+    this._tell(this.info?.description ?? "", this.info?.options ?? {});
   }
 
   /**
@@ -97,17 +97,16 @@ export class Choice {
     return chosen;
   }
 
-  /** @param {Record<string, any>} schemas */
-  _offer(schemas) {
+  /** @param {string} description @param {Record<string, any>} schemas */
+  _tell(description, schemas) {
     const rows = [];
     for (const [name, whole] of Object.entries(schemas)) {
       if (SAID_BY_PAGE.has(name) || (this.info?.streams && OF_SAMPLES.has(name))) continue;
       const row = this._row(name, whole.anyOf?.find((/** @type {any} */ part) => part.type !== "null") ?? whole);
       if (row) rows.push(row);
     }
-    if (!rows.length) return;
-    this._options.hidden = false;
-    this._options.replaceChildren(make("summary", { words: "rewards.options" }), ...rows);
+    this._details.hidden = false;
+    this._details.replaceChildren(make("summary", { words: "rewards.about" }), make("p", { class: "about", lang: "en", dir: "auto", text: description }), ...rows);
   }
 
   /** @param {string} name @param {any} schema @returns {HTMLElement | null} */

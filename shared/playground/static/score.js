@@ -1,7 +1,7 @@
 // One greeting's outcome by one reward: a score with all that belongs to it, or why there is none.
 
 import { make } from "./elements.js";
-import { shown, shownSeconds } from "./numbers.js";
+import { shown, shownReward, shownSeconds } from "./numbers.js";
 import { againButton } from "./refusal.js";
 import { revealed } from "./text.js";
 import { hasWords } from "./words.js";
@@ -43,7 +43,7 @@ function rewardView(score, info) {
   return make(
     "div",
     { class: "reward" },
-    make("p", { class: "figure" }, make("span", { class: "unseen", words: "reward" }), " ", make("span", { class: "number", text: shown(reward) })),
+    make("p", { class: "figure" }, make("span", { class: "unseen", words: "reward" }), " ", make("span", { class: "number", text: shownReward(reward) })),
     verdictView(score.verdict),
     bounded ? gauge : null,
     make("p", { class: "range", ...(info ? range : { text: "" }) }),

@@ -20,7 +20,7 @@ export const words = {
   example: "Another example",
   rewards: "Scored by",
   "rewards.missing": "Choose at least one.",
-  "rewards.options": "Options",
+  "rewards.about": "About and options",
   "rewards.loading": "asking…",
   "rewards.default": "as the service is set",
   "rewards.own": "this service",
