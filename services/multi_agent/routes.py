@@ -91,10 +91,28 @@ class EvaluateRequest(Contract):
     options: EvaluateOptions = EvaluateOptions()
 
 
+def _event_schema(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """One event, as OpenAPI describes the items of a stream."""
+    told = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    return {
+        "type": "object",
+        "properties": {"event": {"const": name}, "data": told},
+        "required": ["event", "data"],
+    }
+
+
 _EVENTS: Final[dict[str, Any]] = {
-    "description": "Events: any number of `step`, then one `score`. Their data is JSON.",
-    "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
-    "x-event-data": {"step": whole_schema(StepEvent), "score": {"$ref": "#/components/schemas/Score"}},
+    "description": "Events: any number of `step`, then one `score`.",
+    "content": {
+        EVENT_STREAM: {
+            "schema": {
+                "oneOf": [
+                    _event_schema("step", whole_schema(StepEvent)),
+                    _event_schema("score", {"$ref": "#/components/schemas/Score"}),
+                ]
+            }
+        }
+    },
 }
 
 
@@ -124,8 +142,7 @@ def agent_routes() -> APIRouter:
 
     @router.post(
         "/v1/evaluate",
-        status_code=200,
-        response_class=EventStream,
+        response_class=Response,
         responses={200: _EVENTS, **problem_responses(400, 401, 413, 415, 422, 429, 503)},
         openapi_extra=body_of(EvaluateRequest),
     )

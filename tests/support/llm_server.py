@@ -258,7 +258,8 @@ class LlmServer:
         """All questions that came, in order of arrival."""
         self.most_under_way = 0
         """How many were under way at once, at most."""
-        self._under_way = 0
+        self.under_way = 0
+        """How many are under way now; one whose caller has gone is not."""
         self._labels = labels
         self._script: Script = self._fits
         self._models = Reply(body={"object": "list", "data": [{"id": MODEL, "object": "model"}]})
@@ -336,12 +337,12 @@ class LlmServer:
 
     def _counted(self, app: ASGIApp) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            self._under_way += 1
-            self.most_under_way = max(self.most_under_way, self._under_way)
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
             try:
                 await app(scope, receive, send)
             finally:
-                self._under_way -= 1
+                self.under_way -= 1
 
         return answer
 
