@@ -263,6 +263,7 @@ def test_what_a_service_refuses_is_told_with_its_reason(browser: Browser, start_
     write(browser, "completion-a", "福" * 1000)
     score(browser)
     assert browser.shown(".notice-title") == "Too long"
+    assert browser.texts(".again") == [], "another try would not help"
     write(browser, "completion-a", "福")
     choose(browser, "gone")
     score(browser)
@@ -357,7 +358,7 @@ def test_failed_and_expired_scores_are_shown_as_such(browser: Browser, start_ser
     assert browser.texts(".outcome .none") == ["no score", "no score"]
     assert browser.texts(".outcome code") == ["judge_unsure", "refused"]
     assert len(browser.texts(".again")) == 1, "another try would not help the other one"
-    assert browser.shown(".difference") == "One has no score: nothing to compare."
+    assert browser.shown(".difference") == "There are not two scores to compare."
     assert_no_number(browser)
     browser.click("#compare")
     with concurrent.futures.ThreadPoolExecutor() as others:

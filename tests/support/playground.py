@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from services.multi_agent.retrieval.embeddings import UrlEmbedder
 from tests.support.judge import BAD, GOOD, ended, judge_service, messages_of
-from tests.support.llm_server import LlmServer, Reply, Script, said
+from tests.support.llm_server import MODEL, LlmServer, Reply, Script, said
 from tests.support.multi_agent import agent_of, built_index, flaws, judged, merits, multi_agent_service, reflected
 from tests.support.processes import Service, free_port, service_command
 
@@ -124,8 +125,13 @@ def playground(folder: Path, llm: LlmServer, other: Service, **settings: Any) ->
     rewards = f"multi_agent=http://127.0.0.1:{port},{other.output.stem}={other.url}"
     judge = judge_service(folder / "judge.log", llm, playground_rewards=rewards, api_keys=KEY, **settings)
     with ended(judge):
-        index = built_index(folder, DOCUMENTS)
-        agents = multi_agent_service(folder / "agents.log", llm, port=port, index=index, keep_examples=2, api_keys=KEY)
+        retrieval: dict[str, Any] = {
+            "index": built_index(folder, DOCUMENTS, UrlEmbedder(llm.url, MODEL)),
+            "embedding_url": llm.url,
+            "embedding_model": MODEL,
+            "keep_examples": 2,
+        }
+        agents = multi_agent_service(folder / "agents.log", llm, port=port, api_keys=KEY, **retrieval)
         with ended(agents):
             judge.wait_until()
             agents.wait_until()

@@ -37,13 +37,14 @@ export class Card {
     /** What came of each greeting; null while it is waited for. @type {(Score | Refused | null)[]} */
     this.outcomes = job.completions.map(() => null);
     this._sides = job.completions.map(() => make("section", { class: "side" }));
+    this._place = make("div", { class: "sides", "data-count": this._sides.length }, ...this._sides);
     this._version = make("p", { class: "version" });
     this._difference = make("p", { class: "difference", hidden: true });
     this.element = make(
       "article",
       { class: "card", "data-reward": choice.reward.name, "aria-busy": "true" },
       make("header", {}, make("h3", {}, make("bdi", { text: choice.reward.name })), this._version),
-      make("div", { class: "sides", "data-count": this._sides.length }, ...this._sides),
+      this._place,
       this._difference,
     );
   }
@@ -70,7 +71,7 @@ export class Card {
       const scores = answer.scores.map(checkedScore);
       scores.forEach((/** @type {Score} */ score, /** @type {number} */ index) => this._scored(index, score, () => void this._ask()));
     } catch (error) {
-      this._failed(LETTERS.map((_, index) => index).slice(0, completions.length), error, () => void this._ask());
+      this._failed(completions.map((_, index) => index), error, () => void this._ask());
     }
   }
 
@@ -103,6 +104,7 @@ export class Card {
   _wait(index, debate) {
     this.outcomes[index] = null;
     this.element.setAttribute("aria-busy", "true");
+    this._place.replaceChildren(...this._sides);
     this._show(index, [waitingView(this._job.signal), debate?.element]);
   }
 
@@ -116,10 +118,10 @@ export class Card {
   /** @param {number[]} indices @param {unknown} error @param {() => void} again @param {Debate} [debate] */
   _failed(indices, error, again, debate) {
     const refused = error instanceof Refused ? error : new Refused("broken");
-    for (const index of indices) {
-      this.outcomes[index] = refused;
-      this._show(index, [refusalView(refused, this._job.seconds, index === indices[0] ? again : null), debate?.element]);
-    }
+    for (const index of indices) this.outcomes[index] = refused;
+    const view = refusalView(refused, this._job.seconds, again);
+    if (indices.length > 1) this._place.replaceChildren(view); // one answer for both
+    else this._show(indices[0], [view, debate?.element]);
     this._tell();
   }
 

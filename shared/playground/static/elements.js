@@ -11,6 +11,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * @property {string} [words] Key of the words that it shows, in whichever language is chosen.
  * @property {Record<string, string | number>} [values] What is put into the words.
  * @property {string} [label] Key of the words of its aria-label.
+ * @property {string} [hint] Key of the words of its placeholder.
  */
 
 /**
@@ -22,14 +23,15 @@ const SVG = "http://www.w3.org/2000/svg";
  */
 export function make(tag, made = {}, ...children) {
   const element = document.createElement(tag);
-  const { class: names, text, words, values, label, ...attributes } = made;
+  const { class: names, text, words, values, label, hint, ...attributes } = made;
   if (names) element.className = names;
   if (text !== undefined) element.textContent = text;
   if (words) element.dataset.words = words;
   if (label) element.dataset.wordsLabel = label;
+  if (hint) element.dataset.wordsPlaceholder = hint;
   if (values) element.dataset.values = JSON.stringify(values);
   setAttributes(element, attributes);
-  if (words || label) translate(element);
+  if (words || label || hint) translate(element);
   append(element, children);
   return element;
 }

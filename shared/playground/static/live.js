@@ -36,6 +36,7 @@ export class Live {
     this._polls = 0;
     this._wait = EVERY_MS;
     this._asking = false;
+    this._onceMore = false;
     document.addEventListener("visibilitychange", () => this._wake());
     found("live-resume").addEventListener("click", () => this.touch());
   }
@@ -86,14 +87,18 @@ export class Live {
   }
 
   async _poll() {
-    if (this._asking) return;
+    if (this._asking) {
+      this._onceMore = true; // what is under way may not know the newest score
+      return;
+    }
     this._asking = true;
+    this._onceMore = false;
     this._polls += 1;
     const answers = await Promise.all(this._choices.map((choice) => this._ask(choice)));
     this._asking = false;
     this._wait = answers.every(Boolean) ? EVERY_MS : Math.min(2 * this._wait, SLOWEST_MS);
     clearTimeout(this._clock);
-    if (!document.hidden) this._clock = setTimeout(() => this._wake(), this._wait);
+    if (!document.hidden) this._clock = setTimeout(() => this._wake(), this._onceMore ? 0 : this._wait);
   }
 
   /** @param {Choice} choice @returns {Promise<boolean>} Whether it answered. */

@@ -6,6 +6,8 @@ import { revealed } from "./text.js";
 import { hasWords, say, translate } from "./words.js";
 
 const TICK_MS = 1000;
+/** The same request would be refused again. */
+const FOR_GOOD = new Set([400, 404, 405, 413, 415, 422]);
 
 /**
  * The key of the words for a failure; those with ".note" behind it tell more.
@@ -29,7 +31,7 @@ export function sentence(refused) {
 /**
  * @param {Refused} refused
  * @param {number} seconds How long was waited at most.
- * @param {(() => void) | null} again What another try does.
+ * @param {() => void} again What another try does.
  * @returns {HTMLElement}
  */
 export function refusalView(refused, seconds, again) {
@@ -47,7 +49,7 @@ export function refusalView(refused, seconds, again) {
     view.append(make("ul", { class: "told" }, ...items));
   }
   if (refused.requestId) view.append(make("p", { class: "request-id" }, make("span", { words: "refused.id" }), " ", make("code", { text: refused.requestId })));
-  if (again) view.append(make("p", {}, againButton(again, refused.retryAfter ?? 0)));
+  if (!FOR_GOOD.has(refused.status)) view.append(make("p", {}, againButton(again, refused.retryAfter ?? 0)));
   return view;
 }
 

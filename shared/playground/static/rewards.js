@@ -118,7 +118,7 @@ export class Choice {
       this._controls.set(name, boxes);
       const words = schema.items.enum.map((/** @type {string} */ value, /** @type {number} */ index) =>
         make("label", { class: "inline" }, boxes[index], " ", make("span", named(`agent.${value}`, value))));
-      return make("fieldset", { class: "option" }, make("legend", label), ...words);
+      return make("fieldset", { class: "option" }, make("legend", label), make("div", { class: "row" }, ...words));
     }
     const control = controlOf(id, name, schema);
     if (!control) return null;
@@ -135,9 +135,9 @@ function controlOf(id, name, schema) {
     return make("select", { id, "data-boolean": schema.type === "boolean" }, make("option", { value: "", words: "rewards.default" }), ...choices);
   }
   if (schema.type === "integer" || schema.type === "number") {
-    return make("input", { id, type: "number", min: schema.minimum, max: schema.maximum, step: schema.type === "integer" ? 1 : "any", "data-number": true });
+    return make("input", { id, type: "number", min: schema.minimum, max: schema.maximum, step: schema.type === "integer" ? 1 : "any", "data-number": true, hint: "rewards.default" });
   }
-  if (schema.type === "string") return make("input", { id, type: "text", maxlength: schema.maxLength ?? 256, spellcheck: "false" });
+  if (schema.type === "string") return make("input", { id, type: "text", maxlength: schema.maxLength ?? 256, spellcheck: "false", hint: "rewards.default" });
   return null;
 }
 

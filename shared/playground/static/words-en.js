@@ -58,7 +58,7 @@ export const words = {
   "difference.b": "B is higher by {n}",
   "difference.none": "Both score the same",
   "difference.versions": "Scored by different versions: not to be compared.",
-  "difference.missing": "One has no score: nothing to compare.",
+  "difference.missing": "There are not two scores to compare.",
   "failed.title": "Not scored",
   "expired.title": "Expired, not scored",
   "failed.note": "This is not a zero: there is no score.",

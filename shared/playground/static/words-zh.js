@@ -58,7 +58,7 @@ export const words = {
   "difference.b": "B 高 {n}",
   "difference.none": "两条同分",
   "difference.versions": "两条由不同版本评出，不能相比。",
-  "difference.missing": "有一条没有分数，无从相比。",
+  "difference.missing": "没有两个分数，无从相比。",
   "failed.title": "未能评分",
   "expired.title": "超时，未评",
   "failed.note": "这不是零分：没有分数。",
