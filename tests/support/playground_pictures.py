@@ -45,6 +45,7 @@ def look(browser: Browser, url: str, *, language: str, scheme: str, width: int, 
     browser.command(
         "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
     )
+    browser.command("Emulation.setScrollbarsHidden", hidden=True)
     browser.visit(url)
     browser.click(f"[data-language={language}]")
     browser.run("document.querySelector('#key-box').open = true")
@@ -92,7 +93,7 @@ def main() -> None:
 
 def take_all(browser: Browser, url: str, folder: Path) -> None:
     """Both languages, light and dark, wide and narrow, one greeting and two."""
-    look(browser, url, language="zh", scheme="light", width=1280, height=1160)
+    look(browser, url, language="zh", scheme="light", width=1280, height=1420)
     browser.run("document.querySelector('#option-judge-mode').value = 'verdict'")
     browser.click("#compare")
     for _ in range(2):
