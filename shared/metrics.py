@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import collections
 import math
+import time
+from collections.abc import Sequence
 from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.samples import Sample
 
-from shared.schemas import Rollout, Score, Status
+from shared.schemas import Distribution, RewardBucket, Rollout, Score, Status
 
 Door = Literal["http", "queue"]
 
@@ -40,6 +43,8 @@ class ServiceMetrics:
     def __init__(self, reward: str, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._reward = reward
+        self._since = time.time()
+        self._mean_so_far = RunningMean()
         self._scores = Counter(
             "zhufu_score_requests",
             "Rollouts that got an outcome, by door and status.",
@@ -65,9 +70,14 @@ class ServiceMetrics:
         )
         self.batch_size = self._histogram("zhufu_batch_size", "Rollouts in a batch.", BATCH_BUCKETS)
         self.batch_tokens = self._histogram("zhufu_batch_tokens", "Tokens in a batch, padding included.", TOKEN_BUCKETS)
-        self._reward_values = self._histogram(
-            "zhufu_reward", "Rewards of scored rollouts.", REWARD_BUCKETS + REWARD_BUCKETS_ABOVE_ONE
+        self._reward_family = Histogram(
+            "zhufu_reward",
+            "Rewards of scored rollouts.",
+            ["reward"],
+            buckets=REWARD_BUCKETS + REWARD_BUCKETS_ABOVE_ONE,
+            registry=self.registry,
         )
+        self._reward_values = self._reward_family.labels(reward)
         self._characters = self._histogram(
             "zhufu_completion_characters", "Length of scored completions in characters.", CHARACTER_BUCKETS
         )
@@ -99,6 +109,7 @@ class ServiceMetrics:
         if score.reward is None:
             return
         self._reward_values.observe(score.reward)
+        self._mean_so_far.add(score.reward)
         self._characters.observe(len(rollout.completion))
         if score.verdict is not None:
             self._verdicts.labels(self._reward, str(score.verdict)).inc()
@@ -113,6 +124,26 @@ class ServiceMetrics:
         _set_or_remove(self._queue_depth, self._reward, depth)
         _set_or_remove(self._queue_oldest, self._reward, oldest_seconds)
 
+    def distribution(self) -> Distribution:
+        """The rewards so far, as the metrics have them."""
+        statuses = dict.fromkeys(get_args(Status), 0)
+        for sample in _samples(self._scores):
+            if sample.name == "zhufu_score_requests_total":
+                statuses[sample.labels["status"]] += int(sample.value)
+        verdicts = {"0": 0, "1": 0}
+        for sample in _samples(self._verdicts):
+            if sample.name == "zhufu_verdicts_total":
+                verdicts[sample.labels["verdict"]] += int(sample.value)
+        return Distribution.model_validate(
+            {
+                "since": self._since,
+                "buckets": _buckets(_samples(self._reward_family)),
+                "statuses": statuses,
+                "verdicts": verdicts,
+                "mean": self._mean_so_far.value,
+            }
+        )
+
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         family = Histogram(name, text, ["reward"], buckets=buckets, registry=self.registry)
         return family.labels(self._reward)
@@ -121,11 +152,46 @@ class ServiceMetrics:
         return Gauge(name, text, ["reward"], registry=self.registry)
 
 
+def _samples(family: Counter | Histogram) -> Sequence[Sample]:
+    return [sample for metric in family.collect() for sample in metric.samples]
+
+
+def _buckets(samples: Sequence[Sample]) -> list[RewardBucket]:
+    """Prometheus counts all up to a bound; here each bucket has its own."""
+    buckets: list[RewardBucket] = []
+    above, below = None, 0
+    for sample in samples:
+        if sample.name == "zhufu_reward_bucket":
+            bound, count = float(sample.labels["le"]), int(sample.value)
+            up_to = bound if math.isfinite(bound) else None
+            buckets.append(RewardBucket(above=above, up_to=up_to, count=count - below))
+            above, below = up_to, count
+    return buckets
+
+
 def _set_or_remove(gauge: Gauge, reward: str, value: float | None) -> None:
     if value is not None:
         gauge.labels(reward).set(value)
         return
     gauge.remove_by_labels({"reward": reward})
+
+
+class RunningMean:
+    """Of all values so far. (A histogram of Prometheus that has negative buckets has no sum.)"""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean = 0.0
+
+    @property
+    def value(self) -> float | None:
+        """None where there was no value."""
+        return self._mean if self._count else None
+
+    def add(self, value: float) -> None:
+        """Take in one value; halves are taken so that no difference of finite ones overflows."""
+        self._count += 1
+        self._mean += 2 * ((value / 2 - self._mean / 2) / self._count)
 
 
 class RewardWindow:

@@ -155,6 +155,25 @@ class RewardInfo(Contract):
     range: RewardRange
     description: str
     options: dict[str, FiniteJson] = Field(default_factory=dict, description="JSON schema of each option.")
+    streams: bool = Field(default=False, description="Whether POST /v1/evaluate tells the steps as they are done.")
+
+
+class RewardBucket(Contract):
+    """Rewards above one bound up to another; a bound that is null is none."""
+
+    above: float | None
+    up_to: float | None
+    count: int = Field(ge=0)
+
+
+class Distribution(Contract):
+    """The rewards that one process has given since its start; each replica has its own."""
+
+    since: float = Field(description="When the process started, in seconds since 1970.")
+    buckets: list[RewardBucket] = Field(description="In order, without gaps.")
+    statuses: dict[Status, int] = Field(description="Rollouts by what came of them.")
+    verdicts: dict[Literal["0", "1"], int]
+    mean: float | None = Field(description="Of all rewards; null where there is none.")
 
 
 class Health(Contract):

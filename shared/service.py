@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -30,17 +31,21 @@ from shared.batching import BatchLimits, MicroBatcher, drop
 from shared.errors import InvalidRequest, NotReady, Problem, ShuttingDown
 from shared.http.auth import ApiKeys, bearer_scheme
 from shared.http.body import read_model
+from shared.http.disconnect import disconnected
 from shared.http.problems import add_problem_handlers, problem_responses
 from shared.http.request_id import RequestIdMiddleware
 from shared.logging import configure_logging
 from shared.metrics import ServiceMetrics
+from shared.playground import Relay, playground_routes
 from shared.queue.broker import Broker, connect
 from shared.queue.consumer import QueueDoor, QueueLimits
 from shared.readiness import ReadinessWatch
 from shared.schemas import (
+    Distribution,
     Health,
     RewardInfo,
     RewardVersion,
+    Rollout,
     Score,
     ScoreFailure,
     ScoreRequest,
@@ -55,6 +60,15 @@ log = structlog.get_logger(__name__)
 PREFETCH_BATCHES = 4
 """How many batches of rollouts one process takes from the queue ahead of its scorer, so that replicas share fairly."""
 REDIS_CHECK_SECONDS = 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """The rollouts of one HTTP request on their way to a score; ``begun`` is on the clock of `time.monotonic`."""
+
+    rollouts: Sequence[Rollout]
+    futures: Sequence[asyncio.Future[Score]]
+    begun: float
 
 
 class Service:
@@ -150,8 +164,8 @@ class Service:
             except (RedisError, OSError, TimeoutError) as error:
                 raise NotReady("Redis does not answer") from error
 
-    async def score(self, request: ScoreRequest, gone: asyncio.Task[Any]) -> list[Score]:
-        """Score the rollouts of one HTTP request; drop them when ``gone`` ends first.
+    def admit(self, request: ScoreRequest) -> Admitted:
+        """Take in the rollouts of one HTTP request; `resolved` must follow, else they are scored for nobody.
 
         Raises:
             NotReady: The scorer is not loaded yet.
@@ -167,6 +181,11 @@ class Service:
         begun = time.monotonic()
         expires_at = begun + self.settings.request_timeout_seconds
         futures = self.batcher.admit(request.rollouts, request.options, expires_at=expires_at)
+        return Admitted(rollouts=request.rollouts, futures=futures, begun=begun)
+
+    async def resolved(self, admitted: Admitted, gone: asyncio.Task[Any]) -> list[Score]:
+        """One score for each rollout, in order; none at all, and the rollouts dropped, when ``gone`` ends first."""
+        rollouts, futures = admitted.rollouts, admitted.futures
         all_scored = asyncio.gather(*futures)
         try:
             await asyncio.wait(
@@ -177,26 +196,27 @@ class Service:
             if gone.done():
                 return []
             scores = [
-                future.result() if future.done() else self._too_late(rollout.id, begun)
-                for rollout, future in zip(request.rollouts, futures, strict=True)
+                future.result() if future.done() else self._too_late(rollout.id, admitted.begun)
+                for rollout, future in zip(rollouts, futures, strict=True)
             ]
         finally:
             drop(futures)
             with contextlib.suppress(asyncio.CancelledError):
                 await all_scored
-        for rollout, score in zip(request.rollouts, scores, strict=True):
+        for rollout, score in zip(rollouts, scores, strict=True):
             self.metrics.observe_score(score, rollout, door="http")
         return scores
 
     async def answer(self, http_request: Request, asked: ScoreRequest) -> list[Score]:
-        """`score` for an HTTP request, until its caller has gone; raises like it.
+        """`admit` and `resolved` for an HTTP request, until its caller has gone; raises like `admit`.
 
         Raises:
             ShuttingDown: The request outlasted the time to drain; another replica can do it.
         """
-        gone = asyncio.create_task(_disconnected(http_request))
+        admitted = self.admit(asked)
+        gone = asyncio.create_task(disconnected(http_request))
         try:
-            return await self.score(asked, gone)
+            return await self.resolved(admitted, gone)
         except asyncio.CancelledError:  # only uvicorn cancels a request
             raise ShuttingDown("this replica shut down before the request was done") from None
         finally:
@@ -234,19 +254,25 @@ def create_app(
     """
     service = Service(scorer, settings, registry or CollectorRegistry())
     keys = ApiKeys(settings.api_keys)
+    info = scorer.info()
+    relay = Relay(
+        {name: url for name, url in settings.playground_rewards.items() if name != info.name},
+        timeout_seconds=settings.playground_timeout_seconds,
+        max_body_bytes=settings.max_body_bytes,
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.begin()
         try:
-            yield
+            async with relay:
+                yield
         finally:
             await service.end()
 
     async def require_key(request: Request, _: Annotated[Any, Depends(bearer_scheme)]) -> None:
         keys.check(request)
 
-    info = scorer.info()
     app = FastAPI(
         title=f"zhufu {info.name}",
         description=info.description,
@@ -262,6 +288,9 @@ def create_app(
     app.include_router(_score_routes(service), dependencies=[Depends(require_key)])
     for router in routers:
         app.include_router(router, dependencies=[Depends(require_key)])
+    if settings.playground:
+        app.include_router(playground_routes(info.name, relay, needs_key=bool(settings.api_keys)))
+        app.include_router(relay.routes(), dependencies=[Depends(require_key)])
     _declare_schemas(app)
     return app
 
@@ -286,6 +315,11 @@ def _open_routes(service: Service) -> APIRouter:
     async def metrics() -> Response:
         """All metrics in the Prometheus text format."""
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/v1/distribution", response_model=Distribution)
+    async def distribution() -> Distribution:
+        """The rewards that this process has given since its start, counted as in its metrics."""
+        return service.metrics.distribution()
 
     return router
 
@@ -317,12 +351,6 @@ def _score_routes(service: Service) -> APIRouter:
         return service.scorer.info()
 
     return router
-
-
-async def _disconnected(request: Request) -> None:
-    """Return when the caller has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _declare_schemas(app: FastAPI) -> None:

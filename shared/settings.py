@@ -7,7 +7,9 @@ narrower one wins. Bad values are refused at start-up. No secret has a default.
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any, Self
+import re
+import urllib.parse
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AliasChoices, AliasGenerator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -16,6 +18,8 @@ from shared.logging import LogFormat, LogLevel
 from shared.schemas import MAX_ROLLOUTS_PER_REQUEST
 
 MIN_KEY_CHARACTERS = 8
+MAX_PLAYGROUND_REWARDS: Final = 16
+_REWARD_NAME: Final = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 def service_config(service: str) -> SettingsConfigDict:
@@ -64,12 +68,36 @@ class ServiceSettings(BaseSettings):
     retry_wait_seconds: float = Field(default=0.5, ge=0, description="Wait before the second try; doubles each time.")
     drain_timeout_seconds: float = Field(default=30.0, gt=0, description="Longest time to finish work after SIGTERM.")
 
+    playground: bool = Field(default=True, description="Whether GET / shows a page to try the reward with.")
+    playground_rewards: Annotated[dict[str, str], NoDecode] = Field(
+        default={},
+        description="Other rewards that the page may ask through this service: name=URL, separated by commas.",
+    )
+    playground_timeout_seconds: float = Field(default=300.0, gt=0, description="How long the page waits for a score.")
+
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(key.strip() for key in value.split(",") if key.strip())
         return value
+
+    @field_validator("playground_rewards", mode="before")
+    @classmethod
+    def _split_rewards(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        if len({name.strip() for name, _, _ in pairs}) < len(pairs):
+            raise ValueError("a reward is named twice")
+        return {name.strip(): url.strip() for name, _, url in pairs}
+
+    @field_validator("playground_rewards")
+    @classmethod
+    def _are_rewards(cls, value: dict[str, str]) -> dict[str, str]:
+        if len(value) > MAX_PLAYGROUND_REWARDS:
+            raise ValueError(f"{len(value)} rewards; at most {MAX_PLAYGROUND_REWARDS}")
+        return {name: _reward_url(name, url) for name, url in value.items()}
 
     @field_validator("redis_url", mode="before")
     @classmethod
@@ -85,6 +113,22 @@ class ServiceSettings(BaseSettings):
         if self.max_rollouts_per_request > self.max_pending_rollouts:
             raise ValueError("max_rollouts_per_request is more than max_pending_rollouts can ever hold")
         return self
+
+
+def _reward_url(name: str, url: str) -> str:
+    """A service's URL without a slash at its end. Errors do not repeat it, as there may be a password in it."""
+    if not _REWARD_NAME.fullmatch(name):
+        raise ValueError("not name=URL with a name of a-z, 0-9, _ and -")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"the URL of {name} cannot be read") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"the URL of {name} does not start with http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ValueError(f"the URL of {name} is to have no credentials, query or fragment")
+    return url.rstrip("/")
 
 
 def is_loopback(host: str) -> bool:

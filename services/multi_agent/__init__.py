@@ -8,6 +8,6 @@
 - `sampler`: several candidates of one prompt; `pairs`: the rule that makes a preference pair of them; `sample`: the
   document that tells all of it
 - `retrieval`: finds greetings in a corpus; `examples`: opens it as the settings say
-- `routes`: ``POST /v1/sample``
+- `routes`: ``POST /v1/sample`` and ``POST /v1/evaluate``; `watching`: an evaluation with somebody looking on
 - `options`, `settings`, `metrics`: what can be asked for, what can be set, what is counted
 """

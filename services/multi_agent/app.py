@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.multi_agent.metrics import MultiAgentMetrics
-from services.multi_agent.routes import sample_routes
+from services.multi_agent.routes import agent_routes
 from services.multi_agent.scorer import MultiAgentScorer
 from services.multi_agent.settings import MultiAgentSettings
 from shared.llm.metrics import LlmMetrics
@@ -24,7 +24,7 @@ def build(settings: MultiAgentSettings) -> FastAPI:
     """The application; nothing is asked before it starts."""
     registry = CollectorRegistry()
     scorer = MultiAgentScorer(settings, MultiAgentMetrics(settings.name, registry), LlmMetrics(registry))
-    return create_app(scorer, settings, routers=[sample_routes()], registry=registry)
+    return create_app(scorer, settings, routers=[agent_routes()], registry=registry)
 
 
 def openapi() -> str:

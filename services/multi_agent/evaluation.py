@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, JsonValue
@@ -66,12 +66,25 @@ class Step:
         return told
 
 
+def _nobody(_: Step) -> None:
+    """Hears of a step that nobody watches."""
+
+
 @dataclasses.dataclass(slots=True)
 class Record:
-    """What is kept of an evaluation while it is under way, so that a failure has its cost and its steps, too."""
+    """What is kept of an evaluation while it is under way, so that a failure has its cost and its steps, too.
+
+    ``tell`` is called with a step when it begins, and whenever something is added to it.
+    """
 
     bill: Bill = dataclasses.field(default_factory=Bill)
     steps: list[Step] = dataclasses.field(default_factory=list)
+    tell: Callable[[Step], None] = _nobody
+
+    def begin(self, step: Step) -> None:
+        """Put down a step that begins."""
+        self.steps.append(step)
+        self.tell(step)
 
     @property
     def transcript(self) -> list[JsonValue]:

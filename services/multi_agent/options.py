@@ -28,8 +28,8 @@ def _are_distinct(parts: list[PartName]) -> list[PartName]:
 Parts = Annotated[list[PartName], AfterValidator(_are_distinct)]
 
 
-class SampleOptions(Contract):
-    """Options of ``POST /v1/sample``; what is not given is as in the settings."""
+class EvaluateOptions(Contract):
+    """Options of ``POST /v1/evaluate``; what is not given is as in the settings."""
 
     without: Parts | None = Field(
         default=None, description="Parts that are left out, to measure what they are worth; not judge and reflect both."
@@ -38,6 +38,17 @@ class SampleOptions(Contract):
         default=None, strict=True, ge=0, le=MAX_REEVALUATIONS, description="Further rounds at most."
     )
     grading: Grading | None = Field(default=None, description="The reward: the verdict, or verdict and balance.")
+
+    @model_validator(mode="after")
+    def _somebody_decides(self) -> Self:
+        if not decides(frozenset(self.without or ())):
+            raise ValueError("without judge and reflect agent nobody gives a verdict")
+        return self
+
+
+class SampleOptions(EvaluateOptions):
+    """Options of ``POST /v1/sample``; what is not given is as in the settings."""
+
     candidates: int | None = Field(
         default=None, strict=True, ge=MIN_CANDIDATES, le=MAX_CANDIDATES, description="Of a sample."
     )
@@ -57,12 +68,6 @@ class SampleOptions(Contract):
     tolerance: float = Field(
         default=0.2, strict=True, ge=0, le=1, description="Lengths are alike within this share of the longer one."
     )
-
-    @model_validator(mode="after")
-    def _somebody_decides(self) -> Self:
-        if not decides(frozenset(self.without or ())):
-            raise ValueError("without judge and reflect agent nobody gives a verdict")
-        return self
 
 
 class MultiAgentOptions(SampleOptions):

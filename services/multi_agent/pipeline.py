@@ -72,14 +72,16 @@ class Pipeline:
         if self._retriever is None or "retrieval" in plan.without:
             return None
         step = Step(step="retrieval", round=0)
-        record.steps.append(step)
+        record.begin(step)
         try:
             hits = await self._retriever.retrieve(prompt, exclude=exclude)
         except ScoringFailed as error:
             self._metrics.failures.labels("retrieval", error.failure_code).inc()
             step.error = error.failure_code
+            record.tell(step)
             raise
         step.answer = [hit_json(hit) for hit in hits]
+        record.tell(step)
         return hits
 
     async def evaluate(
@@ -135,6 +137,8 @@ class Pipeline:
             self._metrics.reevaluations.inc()
             matter = dataclasses.replace(matter, opinion=reflection.reason)
         verdict, reason, overridden = self._settled(judgement, reflection, record.steps[-1])
+        if record.steps[-1].notes:
+            record.tell(record.steps[-1])
         return Evaluation(
             verdict=1 if verdict else 0,
             merits=merits,
@@ -171,16 +175,17 @@ class Pipeline:
         if agent.name in plan.without:
             return None
         step = _step(agent, question, number)
-        record.steps.append(step)
+        record.begin(step)
         found = await self._told(agent, question, step, record)
         if suspicious(found.points):
             step.notes.append("suspicious_text")
+            record.tell(step)
             self._metrics.agent_text_flags.labels(agent.name).inc()
         return found
 
     async def _ask(self, agent: Agent[Answer], question: str, record: Record, number: int) -> Answer:
         step = _step(agent, question, number)
-        record.steps.append(step)
+        record.begin(step)
         return await self._told(agent, question, step, record)
 
     async def _told(self, agent: Agent[Answer], question: str, step: Step, record: Record) -> Answer:
@@ -188,8 +193,10 @@ class Pipeline:
             told = await agent.ask(question, record.bill)
         except AgentFailed as error:
             step.error = error.failure_code
+            record.tell(step)
             raise
         step.take(told.answer, told.usage)
+        record.tell(step)
         return told.answer
 
     def _goes_on(self, reflection: Reflection, plan: Plan, step: Step, number: int) -> bool:

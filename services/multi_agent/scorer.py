@@ -21,6 +21,7 @@ from services.multi_agent.questions import QUESTIONS_VERSION
 from services.multi_agent.sampler import Draw, Sampler
 from services.multi_agent.settings import MultiAgentSettings
 from services.multi_agent.task import Plan
+from services.multi_agent.watching import WatchedRollout
 from shared.documents import short_hash
 from shared.errors import ScoringFailed
 from shared.llm.cached import Bill
@@ -73,6 +74,7 @@ class MultiAgentScorer:
                 "evaluated, and a preference pair is chosen."
             ),
             options=options_schema(MultiAgentOptions),
+            streams=True,
         )
 
     async def start(self) -> None:
@@ -109,17 +111,20 @@ class MultiAgentScorer:
         bill = Bill()
         seconds = TIME_SHARE * self._settings.score_timeout_seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
                 if asked.task == "sample":
                     return await self._sampled(rollout, asked, bill)
-                return await self._evaluated(rollout, asked, bill)
+                if not isinstance(rollout, WatchedRollout):
+                    return await self._evaluated(rollout, asked, Record(bill))
+                with rollout.watch.within(limit):
+                    return await self._evaluated(rollout, asked, Record(bill, tell=rollout.watch.tell))
         except ScoringFailed as error:
             return bill.charged_to(error, error.details)
         except TimeoutError:
             return ScoringFailed(f"not done within {seconds:g} s", code="agents_timeout", usage=bill.usage())
 
-    async def _evaluated(self, rollout: Rollout, asked: MultiAgentOptions, bill: Bill) -> Scored:
-        record = Record(bill)
+    async def _evaluated(self, rollout: Rollout, asked: MultiAgentOptions, record: Record) -> Scored:
+        bill = record.bill
         try:
             done = await self._pipeline.evaluate(rollout.prompt, rollout.completion, self._plan(asked), record)
         except ScoringFailed as error:

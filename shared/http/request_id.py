@@ -15,7 +15,8 @@ log = structlog.get_logger(__name__)
 HEADER = "X-Request-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _SCOPE_KEY = "zhufu_request_id"
-_QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/distribution")
+"""What is asked for every few seconds, also through the page's relay, is logged at debug level only."""
 
 
 def request_id_of(scope: Scope) -> str:
@@ -56,6 +57,6 @@ class RequestIdMiddleware:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                write = log.debug if scope["path"] in _QUIET_PATHS else log.info
+                write = log.debug if scope["path"].endswith(_QUIET_PATHS) else log.info
                 seconds = round(time.perf_counter() - begun, 6)
                 write("request", method=scope["method"], path=scope["path"], status=status, seconds=seconds)

@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -35,6 +36,7 @@ MODEL = "test-model"
 LABELS = {"1": -0.2, "0": -1.8}
 START_SECONDS = 30.0
 HANG_SECONDS = 300.0
+EMBEDDING_SIZE = 64
 MAX_KEPT_REQUESTS = 100_000
 
 
@@ -250,6 +252,14 @@ def instance_of(schema: Mapping[str, Any]) -> Any:
     return {"boolean": True, "null": None}.get(str(kind), "好")
 
 
+def of_letters(text: str) -> list[float]:
+    """A vector that counts the characters of a text."""
+    vector = [0.01] * EMBEDDING_SIZE
+    for letter in text:
+        vector[zlib.crc32(letter.encode()) % EMBEDDING_SIZE] += 1.0
+    return vector
+
+
 class LlmServer:
     """The server, in a thread of its own while the context is open."""
 
@@ -258,7 +268,8 @@ class LlmServer:
         """All questions that came, in order of arrival."""
         self.most_under_way = 0
         """How many were under way at once, at most."""
-        self._under_way = 0
+        self.under_way = 0
+        """How many are under way now; one whose caller has gone is not."""
         self._labels = labels
         self._script: Script = self._fits
         self._models = Reply(body={"object": "list", "data": [{"id": MODEL, "object": "model"}]})
@@ -268,6 +279,7 @@ class LlmServer:
         routes = [
             Route("/v1/chat/completions", self._asked, methods=["POST"]),
             Route("/v1/completions", self._asked, methods=["POST"]),
+            Route("/v1/embeddings", self._embed, methods=["POST"]),
             Route("/v1/models", self._list_models),
             Route("/requests", self._list_requests),
         ]
@@ -336,14 +348,22 @@ class LlmServer:
 
     def _counted(self, app: ASGIApp) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            self._under_way += 1
-            self.most_under_way = max(self.most_under_way, self._under_way)
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
             try:
                 await app(scope, receive, send)
             finally:
-                self._under_way -= 1
+                self.under_way -= 1
 
         return answer
+
+    async def _embed(self, request: Request) -> ASGIApp:
+        """Whatever the script: texts with the same characters are near each other."""
+        texts = (await request.json())["input"]
+        items = [
+            {"object": "embedding", "index": index, "embedding": of_letters(text)} for index, text in enumerate(texts)
+        ]
+        return JSONResponse({"object": "list", "model": MODEL, "data": items, "usage": {"prompt_tokens": 1}})
 
     async def _list_models(self, request: Request) -> ASGIApp:
         return _sent(self._models, request.url.path, {})

@@ -41,11 +41,16 @@ class ServiceSpec:
         """The command; ``-P`` so that a folder ``services`` where the user happens to be is not taken for ours."""
         return [sys.executable, "-P", "-m", self.module]
 
-    def environment(self, port: int, redis_url: str) -> dict[str, str]:
+    def environment(self, port: int, redis_url: str, rewards: Mapping[str, str]) -> dict[str, str]:
         """This process's environment with the service's settings.
 
         They are given under the service's own prefix, which wins over the common one: what is printed about the stack
         holds whatever ``ZHUFU_…`` variables the user has set. All others (keys, device, threads) pass through.
+
+        Args:
+            port: Where it listens.
+            redis_url: Of its queue.
+            rewards: The URLs of all services of the stack by name; its page may ask them.
         """
         settings = {
             "HOST": HOST,
@@ -53,6 +58,7 @@ class ServiceSpec:
             "NAME": self.name,
             "REDIS_URL": redis_url,
             "LOG_FORMAT": "json",
+            "PLAYGROUND_REWARDS": ",".join(f"{name}={url}" for name, url in rewards.items()),
             **self.settings,
         }
         return {

@@ -221,8 +221,9 @@ class Stack:
             llm = self._llm
             self._add(LLM, llm.ready_url(self._base_port), llm.command(self._base_port), llm.environment())
         self._wait(name for name in FIRST if name in self._processes)
+        rewards = {spec.name: self.urls[spec.name] for spec in self._specs}
         for spec in self._specs:
-            environment = spec.environment(ports[spec.name], self.urls[REDIS])
+            environment = spec.environment(ports[spec.name], self.urls[REDIS], rewards)
             self._add(spec.name, f"{self.urls[spec.name]}/readyz", spec.command(), environment)
         self._wait(spec.name for spec in self._specs)
 

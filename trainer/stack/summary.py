@@ -38,6 +38,8 @@ def print_summary(
         table.add_row(f"{service.name}, queued", Text(queue_url(redis_url, service.name)))
     if LLM in urls:
         table.add_row("llm", Text(urls[LLM]))
+    if services:
+        table.add_row("playground", Text(f"{urls[services[0].name]}/"))
     console.print(table)
     for service in services:
         with_key = any(os.environ.get(name) for name in ("ZHUFU_API_KEYS", f"{service.prefix}API_KEYS"))

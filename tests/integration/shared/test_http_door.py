@@ -77,7 +77,7 @@ def test_every_key_opens_by_either_header(headers: dict[str, str], http_service:
     assert RewardInfo.model_validate_json(response.content).name == "greetings"
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/distribution", "/"])
 def test_what_a_platform_looks_at_needs_no_key(path: str, http_service: Service) -> None:
     assert httpx.get(http_service.url + path, trust_env=False).status_code == 200
 

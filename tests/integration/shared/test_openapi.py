@@ -49,7 +49,14 @@ def test_every_operation_declares_its_errors_as_problem_documents(http: httpx.Cl
 
 def test_the_document_describes_the_whole_contract(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
-    assert set(document["paths"]) == {"/healthz", "/readyz", "/metrics", "/v1/reward", "/v1/score"}
+    assert set(document["paths"]) == {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/distribution",
+        "/v1/reward",
+        "/v1/score",
+    }
     assert {"Rollout", "ScoreRequest", "Score", "ScoreResponse", "Problem", "RewardInfo"} <= set(
         document["components"]["schemas"]
     )

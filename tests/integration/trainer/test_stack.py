@@ -23,6 +23,7 @@ from shared.client import RewardClient
 from shared.schemas import ScoreResponse
 from tests.support.checkpoints import random_checkpoint
 from tests.support.greetings import COMPLETIONS, PROMPTS, rollouts
+from tests.support.llm_server import LlmServer
 from tests.support.ports import free_base_port, taken_ports
 from tests.support.processes import Process, RedisServer, free_port
 from trainer.ports import is_free
@@ -193,6 +194,18 @@ def test_a_stack_can_be_started_from_anywhere_and_leaves_nothing(
         "for trying things out",
     ):
         assert expected in shown.getvalue()
+
+
+def test_the_page_of_each_service_can_ask_all_others(base_port: int, tmp_path: Path, llm: LlmServer) -> None:
+    settings = {"LLM_URL": llm.url, "LLM_MODEL": "test-model", "CALIBRATE": "false"}
+    judge = ServiceSpec(name="judge", module="services.judge.app", port_offset=1, settings=settings)
+    with Stack(reward_checkpoint="none", base_port=base_port, log_dir=tmp_path, services=[judge, LIGHT]) as stack:
+        for own, other in (("judge", "greetings"), ("greetings", "judge")):
+            config = httpx.get(f"{stack.urls[own]}/playground/config", trust_env=False).json()
+            assert [reward["name"] for reward in config["rewards"]] == [own, other]
+            path = f"/{config['rewards'][1]['path']}v1/reward"
+            told = httpx.get(stack.urls[own] + path, timeout=60, trust_env=False)
+            assert told.json()["name"] == other
 
 
 @pytest.mark.usefixtures("nothing_left")

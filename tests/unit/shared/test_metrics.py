@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import collections
+import itertools
+import math
 import random
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
-from shared.metrics import WINDOW, WINDOW_MINIMUM, RewardWindow, ServiceMetrics
+from shared.metrics import WINDOW, WINDOW_MINIMUM, RewardWindow, RunningMean, ServiceMetrics
 from shared.schemas import Score, ScoreFailure
 from tests.support.greetings import rollout
 
@@ -122,6 +124,37 @@ def test_outcomes_are_counted_by_door_and_status_and_only_rewards_are_measured()
     assert value("zhufu_completion_characters_count") == 2
     assert value("zhufu_verdicts_total", verdict="1") == 1
     assert value("zhufu_verdicts_total", verdict="0") is None
+
+
+def test_the_distribution_counts_each_reward_once_and_what_has_none_apart() -> None:
+    metrics = ServiceMetrics("judge", CollectorRegistry())
+    empty = metrics.distribution()
+    assert (empty.mean, sum(bucket.count for bucket in empty.buckets)) == (None, 0)
+    for number, reward in enumerate([0.0, 0.05, 0.1, 0.95, 1.0, 3.2, 1e9, -1e9]):
+        metrics.observe_score(scored(number, reward, verdict=number % 2), rollout(number), door="http")
+    metrics.observe_score(failed(9), rollout(9), door="http")
+    metrics.observe_score(failed(9), rollout(9), door="queue")
+    told = metrics.distribution()
+    counts = {(bucket.above, bucket.up_to): bucket.count for bucket in told.buckets if bucket.count}
+    assert counts == {(None, -20): 1, (-0.5, 0): 1, (0, 0.1): 2, (0.9, 1): 2, (3, 4): 1, (20, None): 1}
+    for one, other in itertools.pairwise(told.buckets):
+        assert one.up_to == other.above
+    assert (told.buckets[0].above, told.buckets[-1].up_to) == (None, None)
+    assert told.statuses == {"scored": 8, "failed": 2, "expired": 0}
+    assert told.verdicts == {"0": 4, "1": 4}
+    assert told.mean == pytest.approx(5.3 / 8)
+    assert told.since == empty.since
+
+
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
+@example(values=[1.7e308, -1.7e308, 1.7e308])
+def test_a_running_mean_is_finite_and_near_the_mean(values: list[float]) -> None:
+    mean = RunningMean()
+    for value in values:
+        mean.add(value)
+    assert mean.value is not None
+    expected = math.fsum(value / len(values) for value in values)
+    assert mean.value == pytest.approx(expected, rel=1e-9, abs=1e-9 * max(map(abs, values)) + 1e-300)
 
 
 def test_a_gauge_whose_source_does_not_answer_is_removed_not_set_to_zero() -> None:

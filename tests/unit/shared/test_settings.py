@@ -96,6 +96,39 @@ def test_bad_values_are_refused_at_start(field: str, value: str, monkeypatch: py
         JudgeSettings()
 
 
+def test_rewards_of_the_page_are_named_with_their_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZHUFU_PLAYGROUND_REWARDS", " judge=http://judge:8001/ , rm=https://rewards.example/rm/,")
+    assert JudgeSettings().playground_rewards == {"judge": "http://judge:8001", "rm": "https://rewards.example/rm"}
+    monkeypatch.setenv("ZHUFU_PLAYGROUND_REWARDS", "")
+    assert JudgeSettings().playground_rewards == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("http://judge:8001", "not name=URL"),
+        ("Judge=http://judge:8001", "not name=URL"),
+        ("../x=http://judge:8001", "not name=URL"),
+        ("a=http://judge:8001,a=http://judge:8002", "named twice"),
+        ("a=redis://redis:6379/0?reward=judge", "does not start with http"),
+        ("a=file:///etc/passwd", "does not start with http"),
+        ("a=http://", "does not start with http"),
+        ("a=http://judge:port", "cannot be read"),
+        ("a=http://user:geheim-wort@judge:8001", "no credentials"),
+        ("a=http://judge:8001/?key=geheim-wort", "no credentials"),
+        ("a=http://judge:8001/#geheim-wort", "no credentials"),
+        (",".join(f"r{number}=http://judge:8001" for number in range(17)), "at most 16"),
+    ],
+)
+def test_what_is_no_reward_for_the_page_is_refused_at_start(
+    value: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZHUFU_PLAYGROUND_REWARDS", value)
+    with pytest.raises(ValidationError, match=why) as caught:
+        JudgeSettings()
+    assert "geheim-wort" not in str(caught.value)
+
+
 def test_a_request_must_fit_into_what_may_wait() -> None:
     with pytest.raises(ValidationError, match="more than max_pending_rollouts"):
         JudgeSettings(max_pending_rollouts=10, max_rollouts_per_request=11)

@@ -36,7 +36,7 @@ def gguf(tmp_path: Path) -> Path:
 def judge_settings(llm: Llm, monkeypatch: pytest.MonkeyPatch) -> JudgeSettings:
     """As the judge of a stack reads them."""
     (judge, _) = all_services("runs/reward", llm.settings_for("judge", 8000))
-    for name, value in judge.environment(8001, "redis://127.0.0.1:8000/0").items():
+    for name, value in judge.environment(8001, "redis://127.0.0.1:8000/0", {}).items():
         monkeypatch.setenv(name, value)
     return JudgeSettings()
 
@@ -83,7 +83,7 @@ def test_the_agents_ask_the_same_local_model_and_keep_it_from_writing_white_spac
 ) -> None:
     told = LocalLlm().settings_for("multi_agent", 8000)
     (agents,) = (each for each in all_services("none", None, told) if each.name == "multi_agent")
-    for name, value in agents.environment(8003, "redis://127.0.0.1:8000/0").items():
+    for name, value in agents.environment(8003, "redis://127.0.0.1:8000/0", {}).items():
         monkeypatch.setenv(name, value)
     settings = MultiAgentSettings()
     assert (settings.llm_url, settings.llm_model) == ("http://127.0.0.1:8004/v1", "gemma-3-270m")

@@ -37,7 +37,9 @@ def test_the_reward_model_reads_what_the_stack_tells_it_whatever_the_user_has_se
     monkeypatch.setenv("ZHUFU_HOST", "0.0.0.0")
     monkeypatch.setenv("ZHUFU_REWARD_MODEL_THREADS", "3")
     (service,) = (each for each in TABLE if each.name == "reward_model")
-    environment = service.environment(8002, "redis://127.0.0.1:8000/0")
+    monkeypatch.setenv("ZHUFU_PLAYGROUND_REWARDS", "elsewhere=http://127.0.0.1:1")
+    rewards = {"judge": "http://127.0.0.1:8001", "reward_model": "http://127.0.0.1:8002"}
+    environment = service.environment(8002, "redis://127.0.0.1:8000/0", rewards)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = RewardModelSettings()
@@ -45,10 +47,11 @@ def test_the_reward_model_reads_what_the_stack_tells_it_whatever_the_user_has_se
     assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:8000/0"
     assert (settings.host, settings.port, settings.name) == ("127.0.0.1", 8002, "reward_model")
     assert (settings.checkpoint, settings.log_format, settings.threads) == ("runs/reward", "json", 3)
+    assert settings.playground_rewards == rewards
 
 
 def test_a_service_finds_the_project_first_and_then_what_the_user_added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
-    assert TABLE[0].environment(1, "")["PYTHONPATH"] == os.pathsep.join([str(ROOT), "/somewhere"])
+    assert TABLE[0].environment(1, "", {})["PYTHONPATH"] == os.pathsep.join([str(ROOT), "/somewhere"])
     monkeypatch.delenv("PYTHONPATH")
-    assert TABLE[0].environment(1, "")["PYTHONPATH"] == str(ROOT)
+    assert TABLE[0].environment(1, "", {})["PYTHONPATH"] == str(ROOT)

@@ -41,3 +41,9 @@ def test_every_url_is_shown_without_its_password_and_the_command_on_one_line(mon
     assert any(line.endswith("redis://127.0.0.1:8000/0") for line in lines)
     assert any(line.endswith("redis://127.0.0.1:8000/0?reward=reward_model") for line in lines)
     assert "geheim-wort" not in shown()
+
+
+def test_the_page_to_open_is_named() -> None:
+    assert [line.split() for line in shown().splitlines() if "playground" in line] == [
+        ["playground", f"{URLS['reward_model']}/"]
+    ]
