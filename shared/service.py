@@ -6,8 +6,8 @@ A service writes a `shared.scorer.Scorer` and its settings; everything else is h
     run_service(app, settings)
 
 Order at start: listen (so that /healthz answers), load the scorer, start the batcher, open the queue door, be ready.
-Order at SIGTERM: stop listening, finish the HTTP requests, stop reading the queue, drain the batcher, save the results,
-hand back what is left, close the scorer.
+Order at SIGTERM: turn callers away for ``leave_seconds`` (`shared.leaving`), stop listening, finish the HTTP requests,
+stop reading the queue, drain the batcher, save the results, hand back what is left, close the scorer.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from shared.http.body import read_model
 from shared.http.disconnect import disconnected
 from shared.http.problems import add_problem_handlers, problem_responses
 from shared.http.request_id import RequestIdMiddleware
+from shared.leaving import Leave, LeaveMiddleware, LeavingServer
 from shared.logging import configure_logging
 from shared.metrics import ServiceMetrics
 from shared.playground import Relay, playground_routes
@@ -91,6 +92,7 @@ class Service:
             self.metrics,
         )
         self._readiness = ReadinessWatch(self.check_ready, self.metrics.ready)
+        self.leave = Leave()
         self.failed = False
         self.on_fatal: Callable[[], None] | None = None
         self._broker: Broker | None = None
@@ -152,10 +154,12 @@ class Service:
             raise NotReady("a loop of this process has died; its log says why")
 
     async def check_ready(self) -> None:
-        """Raise `NotReady` unless this process can score now and, where it has a queue, Redis answers."""
+        """Raise `NotReady` unless this process can score now, stays, and, where it has a queue, Redis answers."""
         if self._loading is None or not self._loading.done():
             raise NotReady("still loading")
         self.check_alive()
+        if self.leave.begun:
+            raise NotReady("this process is about to end")
         await self.scorer.check()
         if self._broker is not None:
             try:
@@ -283,6 +287,7 @@ def create_app(
     )
     app.state.service = service
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(LeaveMiddleware, leave=service.leave)
     add_problem_handlers(app)
     app.include_router(_open_routes(service))
     app.include_router(_score_routes(service), dependencies=[Depends(require_key)])
@@ -381,18 +386,17 @@ def run_service(app: FastAPI, settings: ServiceSettings) -> int:
     service: Service = app.state.service
     ProcessCollector(registry=service.metrics.registry)
     GCCollector(registry=service.metrics.registry)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, round(settings.drain_timeout_seconds)),
-        )
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(settings.drain_timeout_seconds)),
     )
+    server = LeavingServer(config, service.leave, settings.leave_seconds)
 
     def stop(*_: object) -> None:
         server.should_exit = True

@@ -66,6 +66,12 @@ class ServiceSettings(BaseSettings):
     score_timeout_seconds: float = Field(default=120.0, gt=0, description="Longest time for one batch.")
     lease_seconds: float = Field(default=30.0, gt=0, description="After this silence another process takes over.")
     retry_wait_seconds: float = Field(default=0.5, ge=0, description="Wait before the second try; doubles each time.")
+    leave_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=300,
+        description="After SIGTERM: go on answering for so long, but not ready, and ask callers to connect anew.",
+    )
     drain_timeout_seconds: float = Field(default=30.0, gt=0, description="Longest time to finish work after SIGTERM.")
 
     playground: bool = Field(default=True, description="Whether GET / shows a page to try the reward with.")

@@ -1,7 +1,7 @@
 """Replicas are restarted one after the other while 32 clients score: no request fails, no rollout is lost.
 
-By HTTP the replicas stand behind HAProxy, which asks /readyz and passes a refused connection on, as the proxy of a
-cluster does; its clients try nothing again. By queue they share a stream.
+By HTTP the replicas stand behind HAProxy, which asks /readyz. Either it passes on what a replica refuses, or the
+replicas leave slowly and it tries nothing again. Its clients never do. By queue the replicas share a stream.
 """
 
 from __future__ import annotations
@@ -95,8 +95,20 @@ async def restarted_under_load(ask: Ask, replicas: list[Service], start: Callabl
     return load
 
 
+TRIES_AGAIN = """
+  retries 3
+  option redispatch 1
+  retry-on conn-failure empty-response 503
+  http-reuse never"""
+"""Of a proxy that tries another replica; on connections of its own, since one that is kept may end as it is used."""
+TRIES_ONCE = """
+  retries 0
+  retry-on none
+  http-reuse always"""
+
+
 @contextlib.contextmanager
-def balanced(replicas: Sequence[Service], folder: Path) -> Iterator[str]:
+def balanced(replicas: Sequence[Service], folder: Path, tries: str) -> Iterator[str]:
     """The URL of an HAProxy in front of replicas."""
     port = free_port()
     servers = "\n".join(f"  server replica{n} 127.0.0.1:{each.port} check" for n, each in enumerate(replicas))
@@ -111,15 +123,11 @@ defaults
   timeout check 5s
   timeout client {REQUEST_SECONDS:.0f}s
   timeout server {REQUEST_SECONDS:.0f}s
-  retries 3
-  option redispatch 1
-  retry-on conn-failure empty-response 503
 frontend scores
   bind 127.0.0.1:{port}
   default_backend replicas
 backend replicas
-  balance roundrobin
-  http-reuse never
+  balance roundrobin{tries}
   option httpchk GET /readyz
   default-server inter 100ms fall 3 rise 1
 {servers}
@@ -135,16 +143,19 @@ backend replicas
 
 
 @needs_haproxy
+@pytest.mark.parametrize(
+    ("leave_seconds", "tries"), [(0, TRIES_AGAIN), (2, TRIES_ONCE)], ids=["proxy-tries-again", "replicas-leave-slowly"]
+)
 async def test_no_request_fails_while_replicas_behind_a_proxy_are_restarted(
-    start_service: StartService, tmp_path: Path
+    start_service: StartService, tmp_path: Path, leave_seconds: int, tries: str
 ) -> None:
     def start(port: int) -> Service:
-        return start_service("--seconds-per-batch", SECONDS_PER_BATCH, port=port)
+        return start_service("--seconds-per-batch", SECONDS_PER_BATCH, port=port, leave_seconds=leave_seconds)
 
     replicas = [start(free_port()) for _ in range(REPLICAS)]
     for replica in replicas:
         replica.wait_until()
-    with balanced(replicas, tmp_path) as url:
+    with balanced(replicas, tmp_path, tries) as url:
         limits = httpx.Limits(max_connections=CLIENTS)
         async with httpx.AsyncClient(timeout=REQUEST_SECONDS, limits=limits, trust_env=False) as http:
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,32 @@ def test_it_starts_before_redis_does(start_service: StartService, own_redis: Red
     service.wait_until("/readyz", 503)
     own_redis.start()
     service.wait_until("/readyz", 200)
+
+
+async def test_it_leaves_slowly_where_it_is_told_to(start_service: StartService) -> None:
+    service = start_service(leave_seconds=300)
+    service.wait_until()
+    body = {"rollouts": [each.model_dump() for each in rollouts(1)]}
+    async with httpx.AsyncClient(base_url=service.url, timeout=30, trust_env=False) as client:
+        assert "connection" not in (await client.post("/v1/score", json=body)).headers
+        service.send(signal.SIGTERM)
+        await asyncio.to_thread(service.wait_until, "/readyz", 503)
+        assert (await client.get("/readyz")).json()["detail"] == "this process is about to end"
+        asked = await client.post("/v1/score", json=body)
+        assert (asked.status_code, asked.headers["connection"]) == (200, "close")
+        assert asked.json()["scores"][0]["status"] == "scored"
+        assert (await client.get("/healthz")).status_code == 200
+        service.send(signal.SIGTERM)
+        assert await asyncio.to_thread(service.wait) == 0
+
+
+async def test_it_ends_when_it_has_left(start_service: StartService) -> None:
+    service = start_service(leave_seconds=0.5)
+    service.wait_until()
+    begun = time.monotonic()
+    service.send(signal.SIGTERM)
+    assert await asyncio.to_thread(service.wait) == 0
+    assert time.monotonic() - begun >= 0.5
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
