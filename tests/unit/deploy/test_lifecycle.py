@@ -44,12 +44,13 @@ def test_every_container_that_stays_has_all_probes(folder: str) -> None:
 @pytest.mark.parametrize("folder", OVERLAYS)
 @pytest.mark.parametrize("name", CLASSES)
 def test_the_grace_period_outlasts_the_drain(folder: str, name: str, settings_of: ReadSettings) -> None:
-    """At SIGTERM open HTTP requests have `drain_timeout_seconds`, then the batches have as much again."""
+    """At SIGTERM callers are let go; open HTTP requests have `drain_timeout_seconds`, then batches as much again."""
     settings = settings_of(folder, name)
     (pod,) = [pod for pod in reward_pods(folder) if pod.labels["app.kubernetes.io/name"] == name]
     wait = pod.container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert wait >= ENDPOINTS_SECONDS
-    needed = wait + 2 * settings.drain_timeout_seconds + CLOSING_SECONDS
+    assert settings.leave_seconds > 0, "who keeps a connection would be cut off"
+    needed = wait + settings.leave_seconds + 2 * settings.drain_timeout_seconds + CLOSING_SECONDS
     assert pod.spec["terminationGracePeriodSeconds"] >= needed
 
 
