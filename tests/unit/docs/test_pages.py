@@ -36,6 +36,10 @@ def test_the_page_of_settings_is_what_the_settings_say() -> None:
     assert (DOCS / "configuration.md").read_text(encoding="utf-8") == page(), "make configuration"
 
 
+def test_every_setting_says_what_it_is() -> None:
+    assert [line for line in page().splitlines() if line.endswith("|  |")] == []
+
+
 def test_the_page_of_settings_has_every_setting_of_every_service() -> None:
     written = page()
     for settings in SERVICES.values():
