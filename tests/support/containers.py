@@ -144,7 +144,7 @@ class Engine:
         definition = service.definition
         assert definition["cap_drop"] == ["ALL"]
         user, group = ids_of(str(definition.get("user") or config["User"]), root)
-        variables = dict(entry.split("=", 1) for entry in config["Env"]) | service.environment
+        variables = dict(entry.split("=", 1) for entry in config["Env"]) | service.given
         return {
             "ociVersion": "1.0.2",
             "process": {

@@ -308,6 +308,15 @@ def test_what_is_kept_is_kept_in_named_volumes_and_no_secret_is_mounted(service:
 
 
 @every
+def test_a_named_volume_begins_as_a_folder_of_the_user_in_every_image_that_has_it(service: Service) -> None:
+    if service.dockerfile is None:
+        return
+    for volume in service.definition.get("volumes", []):
+        target = volume.split(":")[1]
+        assert f"--from=build --chown=10001:10001 /volumes{target} {target}" in service.dockerfile.said("COPY")
+
+
+@every
 def test_named_volumes_are_declared_and_folders_of_the_project_are_there(service: Service) -> None:
     declared = load(GPU)["volumes"]
     for volume in service.definition.get("volumes", []):
