@@ -1,6 +1,6 @@
 """The images, run as docker-compose.yml says: what it starts scores, is confined, is seen by Prometheus, and ends well.
 
-Only on demand, as root, with the programs buildah and runc and with the images (twenty minutes):
+Only on demand, as root, with the programs buildah and runc and with the images (six minutes on two cores):
 
     make images
     ZHUFU_CONTAINER_TESTS=1 .venv/bin/pytest tests/e2e/test_compose.py
