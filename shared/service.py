@@ -6,7 +6,7 @@ A service writes a `shared.scorer.Scorer` and its settings; everything else is h
     run_service(app, settings)
 
 Order at start: listen (so that /healthz answers), load the scorer, start the batcher, open the queue door, be ready.
-Order at SIGTERM: turn callers away for ``leave_seconds`` (`shared.leaving`), stop listening, finish the HTTP requests,
+Order at SIGTERM: turn callers away (`shared.http.leaving`), stop listening, finish the HTTP requests,
 stop reading the queue, drain the batcher, save the results, hand back what is left, close the scorer.
 """
 
@@ -32,9 +32,9 @@ from shared.errors import InvalidRequest, NotReady, Problem, ShuttingDown
 from shared.http.auth import ApiKeys, bearer_scheme
 from shared.http.body import read_model
 from shared.http.disconnect import disconnected
+from shared.http.leaving import Leave, LeaveMiddleware, LeavingServer
 from shared.http.problems import add_problem_handlers, problem_responses
 from shared.http.request_id import RequestIdMiddleware
-from shared.leaving import Leave, LeaveMiddleware, LeavingServer
 from shared.logging import configure_logging
 from shared.metrics import ServiceMetrics
 from shared.playground import Relay, playground_routes
