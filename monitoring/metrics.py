@@ -14,7 +14,8 @@ from services.judge.metrics import JudgeMetrics
 from services.multi_agent.metrics import MultiAgentMetrics
 from services.reward_model.metrics import RewardModelMetrics
 from shared.llm.metrics import LlmMetrics
-from shared.metrics import ServiceMetrics
+from shared.metrics import WINDOW_MINIMUM, ServiceMetrics
+from shared.schemas import Rollout, Score
 from shared.untrusted.metrics import InspectionMetrics
 from trainer.metrics import TrainerMetrics
 
@@ -35,6 +36,15 @@ class Metric:
     about: str
 
 
+def _service(registry: CollectorRegistry) -> None:
+    """With rewards enough for what is told of the last ones."""
+    metrics = ServiceMetrics(ANY, registry)
+    for number in range(1, WINDOW_MINIMUM + 1):
+        rollout = Rollout(id=ANY, prompt=ANY, completion=number * ANY)
+        score = Score(id=ANY, status="scored", reward=1 / number, version=ANY, latency_seconds=0)
+        metrics.observe_score(score, rollout, door="http")
+
+
 def _trainer() -> CollectorRegistry:
     metrics = TrainerMetrics()
     metrics.expect([ANY])
@@ -52,7 +62,7 @@ def _declared_by(*declare: Callable[[CollectorRegistry], object]) -> Callable[[]
 
 
 PARTS: Final[Mapping[str, Callable[[], CollectorRegistry]]] = {
-    "Every service": _declared_by(lambda registry: ServiceMetrics(ANY, registry)),
+    "Every service": _declared_by(_service),
     "Judge and multi-agent": _declared_by(lambda registry: InspectionMetrics(ANY, registry), LlmMetrics),
     "Judge": _declared_by(lambda registry: JudgeMetrics(ANY, registry)),
     "Multi-agent": _declared_by(lambda registry: MultiAgentMetrics(ANY, registry)),

@@ -10,10 +10,12 @@ from __future__ import annotations
 import collections
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from shared.schemas import Distribution, RewardBucket, Rollout, Score, Status
@@ -58,10 +60,10 @@ class ServiceMetrics:
             buckets=LATENCY_BUCKETS,
             registry=self.registry,
         )
-        for door in _DOORS:
-            self._latency.labels(reward, door)
-            for status in _STATUSES:
-                self._scores.labels(reward, door, status)
+        self._latency_of = {door: self._latency.labels(reward, door) for door in _DOORS}
+        self._scores_of = {
+            (door, status): self._scores.labels(reward, door, status) for door in _DOORS for status in _STATUSES
+        }
         self.ready = self._gauge(
             "zhufu_ready", "1 while this process can score, as /readyz says; looked at every ten seconds."
         ).labels(reward)
@@ -90,22 +92,15 @@ class ServiceMetrics:
         self._dead_letters = Counter(
             "zhufu_dead_letter", "Rollouts given up after repeated failure.", ["reward"], registry=self.registry
         )
-        self._mean = self._gauge("zhufu_reward_mean", f"Mean of the last {WINDOW} rewards.")
-        self._deviation = self._gauge("zhufu_reward_deviation", f"Standard deviation of the last {WINDOW} rewards.")
-        self._length_correlation = self._gauge(
-            "zhufu_reward_length_correlation", f"Pearson correlation of reward and length, last {WINDOW} scored."
-        )
-        self._duplicate_ratio = self._gauge(
-            "zhufu_duplicate_ratio", f"Share of completions seen before among the last {WINDOW} scored."
-        )
         self.queue_reclaimed_total = self._reclaimed.labels(reward)
         self.dead_letter_total = self._dead_letters.labels(reward)
         self._window = RewardWindow(WINDOW)
+        self.registry.register(WindowCollector(reward, self._window))
 
     def observe_score(self, score: Score, rollout: Rollout, *, door: Door) -> None:
         """Count one outcome, and where it is a reward, what it says about the policy."""
-        self._scores.labels(self._reward, door, score.status).inc()
-        self._latency.labels(self._reward, door).observe(score.latency_seconds)
+        self._scores_of[door, score.status].inc()
+        self._latency_of[door].observe(score.latency_seconds)
         if score.reward is None:
             return
         self._reward_values.observe(score.reward)
@@ -114,10 +109,6 @@ class ServiceMetrics:
         if score.verdict is not None:
             self._verdicts.labels(self._reward, str(score.verdict)).inc()
         self._window.add(score.reward, rollout.completion)
-        _set_or_remove(self._mean, self._reward, self._window.mean())
-        _set_or_remove(self._deviation, self._reward, self._window.deviation())
-        _set_or_remove(self._length_correlation, self._reward, self._window.length_correlation())
-        _set_or_remove(self._duplicate_ratio, self._reward, self._window.duplicate_ratio())
 
     def observe_queue(self, depth: int | None, oldest_seconds: float | None) -> None:
         """Show the state of the Redis stream; None where Redis did not answer."""
@@ -126,7 +117,7 @@ class ServiceMetrics:
 
     def distribution(self) -> Distribution:
         """The rewards so far, as the metrics have them."""
-        statuses = dict.fromkeys(get_args(Status), 0)
+        statuses: dict[str, int] = dict.fromkeys(_STATUSES, 0)
         for sample in _samples(self._scores):
             if sample.name == "zhufu_score_requests_total":
                 statuses[sample.labels["status"]] += int(sample.value)
@@ -262,3 +253,37 @@ class RewardWindow:
         reward, length, _ = item
         for index, value in enumerate((reward, length, reward * reward, length * length, reward * length)):
             self._sums[index] += sign * value
+
+
+class WindowCollector(Collector):
+    """What a window says, computed when it is asked for: at a scrape, not at every score."""
+
+    def __init__(self, reward: str, window: RewardWindow) -> None:
+        self._reward = reward
+        self._window = window
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Each gauge; without a value where the window does not say."""
+        window = self._window
+        for name, text, value in (
+            ("zhufu_reward_mean", f"Mean of the last {WINDOW} rewards.", window.mean()),
+            ("zhufu_reward_deviation", f"Standard deviation of the last {WINDOW} rewards.", window.deviation()),
+            (
+                "zhufu_reward_length_correlation",
+                f"Pearson correlation of reward and length, last {WINDOW} scored.",
+                window.length_correlation(),
+            ),
+            (
+                "zhufu_duplicate_ratio",
+                f"Share of completions seen before among the last {WINDOW} scored.",
+                window.duplicate_ratio(),
+            ),
+        ):
+            family = GaugeMetricFamily(name, text, labels=["reward"])
+            if value is not None:
+                family.add_metric([self._reward], value)
+            yield family
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """The same: the registry takes the names from it."""
+        return self.collect()
