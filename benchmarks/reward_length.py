@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import math
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -158,31 +159,59 @@ def mean_over_seeds(measured: Measured, names: Sequence[str], which: Measure) ->
     return Estimate(statistics.fmean(each.value for each in found), np.mean([each.drawn for each in found], axis=0))
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What is measured on, and all that is compared on it.
+
+    Attributes:
+        material: Labelled rows and pairs.
+        columns: Of every training and every baseline.
+        names: Columns by the line of a table: all seeds of a variant, or one baseline.
+    """
+
+    material: Material
+    columns: Sequence[Column]
+    names: Mapping[str, Sequence[str]]
+
+
+def compared(world: World, material: Material, begin: int, seeds: Mapping[str, Sequence[Trained]]) -> Compared:
+    """Trainings, baselines and oracle on a material; the logits of its texts stand from ``begin``."""
+    columns = {name: [column_of(result, material, begin) for result in found] for name, found in seeds.items()}
+    baselines = [*baseline_columns(material), oracle(material, world.chosen)]
+    return Compared(
+        material=material,
+        columns=[*(column for found in columns.values() for column in found), *baselines],
+        names={
+            **{name: [column.name for column in found] for name, found in columns.items()},
+            **{baseline: [baseline] for baseline in BASELINES},
+        },
+    )
+
+
 def figures(world: World, variants: Sequence[Variant], results: Sequence[Trained], console: Console) -> list[Section]:
     """The tables."""
     seeds = {each.name: [result for result in results if result.variant == each.name] for each in variants}
-    public = _quality("Length held fixed, public half of the evaluation set", world, world.material, 0, seeds, console)
-    begin = len(world.material.texts)
-    test = _quality("Length held fixed, texts of the test pairs", world, world.test, begin, seeds, console)
-    begin += len(world.test.texts)
-    title = (
-        f"Public half without the {len(world.material.rows) - len(world.agreed.rows)} rows where label and pairs differ"
+    begins = itertools.accumulate((len(each.texts) for each in (world.material, world.test)), initial=0)
+    materials = (world.material, world.test, world.agreed)
+    public, test, agreed = (
+        compared(world, material, begin, seeds) for material, begin in zip(materials, begins, strict=True)
     )
-    agreed = _quality(title, world, world.agreed, begin, seeds, console)
-    return [public, agreed, _lost(world, begin, seeds), test, _probes(world, seeds)]
+    differing = len(world.material.rows) - len(world.agreed.rows)
+    return [
+        _quality("Length held fixed, public half of the evaluation set", public, seeds, console),
+        _quality(f"Public half without the {differing} rows where label and pairs differ", agreed, seeds, console),
+        _lost(public, agreed),
+        _quality("Length held fixed, texts of the test pairs", test, seeds, console),
+        _probes(world, seeds),
+    ]
 
 
-def _quality(
-    title: str, world: World, material: Material, begin: int, seeds: dict[str, list[Trained]], console: Console
-) -> Section:
-    """Figures of one material; the logits of its texts stand from ``begin``."""
-    trainings = [column_of(result, material, begin) for results in seeds.values() for result in results]
-    columns = [*trainings, *baseline_columns(material), oracle(material, world.chosen)]
+def _quality(title: str, on: Compared, seeds: Mapping[str, Sequence[Trained]], console: Console) -> Section:
+    """Figures on one material."""
     with console.status("bootstrap"):
-        measured = measure(material, columns, population_of(columns), seed=0)
-    names = {name: [f"{name}, seed {result.seed}" for result in found] for name, found in seeds.items()}
+        measured = measure(on.material, on.columns, population_of(on.columns), seed=0)
     rows = []
-    for name, columns_of in [*names.items(), *((baseline, [baseline]) for baseline in BASELINES)]:
+    for name, columns_of in on.names.items():
         cells = [name]
         for which in MEASURES:
             estimate = mean_over_seeds(measured, columns_of, which)
@@ -207,35 +236,31 @@ def _quality(
     )
 
 
-def _lost(world: World, begin: int, seeds: dict[str, list[Trained]]) -> Section:
-    """How many comparisons at equal length are lost, and by which rows; logits of `World.agreed` stand from there."""
-    differing = len(world.material.rows) - len(world.agreed.rows)
-    names = {name: [f"{name}, seed {result.seed}" for result in found] for name, found in seeds.items()}
-    losses: list[dict[str, float]] = []
-    compared: list[int] = []
-    for material, at in ((world.material, 0), (world.agreed, begin)):
-        trainings = [column_of(result, material, at) for results in seeds.values() for result in results]
-        columns = [*trainings, *baseline_columns(material), oracle(material, world.chosen)]
-        rows = population_of(columns).rows
-        pairs = {
-            column.name: ranked_near_pairs(column.scores[rows], material.labels[rows], material.lengths[rows])
-            for column in columns
-        }
-        losses.append({name: each.pairs * (1 - each.share) for name, each in pairs.items()})
-        compared.append(next(iter(pairs.values())).pairs)
-    cells = []
-    for name, columns_of in [*names.items(), *((baseline, [baseline]) for baseline in BASELINES)]:
-        every, agreed = (statistics.fmean(loss[each] for each in columns_of) for loss in losses)
-        cells.append([name, f"{every:,.0f}", f"{agreed:,.0f}", f"{1 - agreed / every:.0%}" if every else "–"])
+def _lost(public: Compared, agreed: Compared) -> Section:
+    """How many comparisons at equal length are lost, and by which rows."""
+    (losses, every), (losses_agreed, every_agreed) = losses_of(public), losses_of(agreed)
+    rows = []
+    for name, columns_of in public.names.items():
+        lost, lost_agreed = (statistics.fmean(found[each] for each in columns_of) for found in (losses, losses_agreed))
+        rows.append([name, f"{lost:,.0f}", f"{lost_agreed:,.0f}", f"{1 - lost_agreed / lost:.0%}" if lost else "–"])
+    differing = len(public.material.rows) - len(agreed.material.rows)
     return Section(
         title="Comparisons at equal length that are lost, public half",
-        text=f"Of {compared[0]:,}; of {compared[1]:,} without the {differing} rows where label and pairs differ.",
+        text=f"Of {every:,}; of {every_agreed:,} without the {differing} rows where label and pairs differ.",
         columns=["", "lost", "lost among the other rows", "share of those rows"],
-        rows=cells,
+        rows=rows,
     )
 
 
-def _probes(world: World, seeds: dict[str, list[Trained]]) -> Section:
+def losses_of(on: Compared) -> tuple[dict[str, float], int]:
+    """By column, how many comparisons at equal length are lost, a tie for half; and how many there are."""
+    rows = population_of(on.columns).rows
+    labels, lengths = on.material.labels[rows], on.material.lengths[rows]
+    pairs = {column.name: ranked_near_pairs(column.scores[rows], labels, lengths) for column in on.columns}
+    return {name: each.pairs * (1 - each.share) for name, each in pairs.items()}, next(iter(pairs.values())).pairs
+
+
+def _probes(world: World, seeds: Mapping[str, Sequence[Trained]]) -> Section:
     count = len(world.rows) - len(world.plan.rows)
     fooled: dict[str, dict[str, list[float]]] = {}
     for name, results in seeds.items():
