@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import urllib.parse
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AliasChoices, AliasGenerator, Field, SecretStr, field_validator, model_validator
@@ -16,10 +15,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.logging import LogFormat, LogLevel
 from shared.schemas import MAX_ROLLOUTS_PER_REQUEST
+from shared.urls import plain_url
 
 MIN_KEY_CHARACTERS = 8
 MAX_PLAYGROUND_REWARDS: Final = 16
-_REWARD_NAME: Final = re.compile(r"[a-z0-9_-]{1,64}")
+REWARD_NAME: Final = r"^[a-z0-9_-]{1,64}$"
+"""What a reward may be called."""
 
 
 def service_config(service: str) -> SettingsConfigDict:
@@ -126,18 +127,13 @@ class ServiceSettings(BaseSettings):
 
 
 def _reward_url(name: str, url: str) -> str:
-    """A service's URL without a slash at its end. Errors do not repeat it, as there may be a password in it."""
-    if not _REWARD_NAME.fullmatch(name):
+    """A service's URL without a slash at its end."""
+    if not re.fullmatch(REWARD_NAME, name):
         raise ValueError("not name=URL with a name of a-z, 0-9, _ and -")
     try:
-        parts = urllib.parse.urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError(f"the URL of {name} cannot be read") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"the URL of {name} does not start with http:// or https:// and a host")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ValueError(f"the URL of {name} is to have no credentials, query or fragment")
+        plain_url(url)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     return url.rstrip("/")
 
 

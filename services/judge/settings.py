@@ -13,7 +13,7 @@ from shared.llm.chat import LlmApi
 from shared.llm.service_settings import LlmServiceSettings
 from shared.llm.settings import LlmSettings
 from shared.schemas import Contract
-from shared.settings import service_config
+from shared.settings import REWARD_NAME, service_config
 
 MAX_SAMPLES = 16
 MAX_PANEL = 8
@@ -36,7 +36,7 @@ class JudgeSettings(LlmServiceSettings):
     model_config = service_config("judge")
 
     port: int = Field(default=8001, ge=0, le=65535, description="Port to listen on.")
-    name: str = Field(default="judge", pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the reward.")
+    name: str = Field(default="judge", pattern=REWARD_NAME, description="Name of the reward.")
     mode: ModeName = Field(default="logprob", description="How rollouts are judged where a request does not say.")
     principles: str = Field(default="greetings-v1", description="Id of principles that ship, or path of a .yaml file.")
     examples: str = Field(

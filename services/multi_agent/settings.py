@@ -13,7 +13,7 @@ from services.multi_agent.options import MAX_CANDIDATES, MIN_CANDIDATES
 from services.multi_agent.retrieval.embeddings import embedding_url
 from services.multi_agent.task import MAX_REEVALUATIONS, PartName, decides
 from shared.llm.service_settings import LlmServiceSettings
-from shared.settings import service_config
+from shared.settings import REWARD_NAME, service_config
 
 QUESTIONS_IN_TURN: Final = 4
 """Of a sample without re-evaluation: generator, positive beside negative, judge, reflect."""
@@ -25,7 +25,7 @@ class MultiAgentSettings(LlmServiceSettings):
     model_config = service_config("multi_agent")
 
     port: int = Field(default=8003, ge=0, le=65535, description="Port to listen on.")
-    name: str = Field(default="multi_agent", pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the reward.")
+    name: str = Field(default="multi_agent", pattern=REWARD_NAME, description="Name of the reward.")
     without: Annotated[tuple[PartName, ...], NoDecode] = Field(
         default=(), description="Parts that are left out where a request does not say, separated by commas."
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.settings import ServiceSettings, service_config
+from shared.settings import REWARD_NAME, ServiceSettings, service_config
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -18,7 +18,7 @@ class RewardModelSettings(ServiceSettings):
     model_config = service_config("reward_model")
 
     port: int = Field(default=8002, ge=0, le=65535, description="Port to listen on.")
-    name: str = Field(default="reward_model", pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the reward.")
+    name: str = Field(default="reward_model", pattern=REWARD_NAME, description="Name of the reward.")
     checkpoint: str = Field(
         description="Folder of a checkpoint, the name of one in checkpoints_dir, or a model hub id (id@revision)."
     )

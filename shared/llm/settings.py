@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator, model_validator
 
 from shared.llm.chat import LlmApi
+from shared.urls import plain_url
 
 OWN_PARAMETERS = frozenset({"messages", "model", "n", "prompt", "stream"})
 """What `llm_extra_body` must not touch: the client could not read the answer any more."""
@@ -76,13 +76,6 @@ def server_url(value: str) -> str:
     Raises:
         ValueError: It is not a URL of http or https, or has a user, a query or a fragment.
     """
-    try:
-        url = httpx.URL(value)
-    except httpx.InvalidURL:
-        raise ValueError("not a URL") from None
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("not a URL of http:// or https://")
-    if url.userinfo or url.query or url.fragment:
-        raise ValueError("a URL with a user, a query or a fragment: the key belongs into a setting of its own")
+    url = plain_url(value)
     path = url.path.rstrip("/")
     return str(url.copy_with(path=path or "/v1"))
