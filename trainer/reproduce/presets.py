@@ -71,7 +71,11 @@ LAPTOP = ReproducePreset(
     reward_model=("--model", "e5", "--save-steps", "40"),
     principles=("--rounds", "1", "--batch", "2", "--validation-rows", "16", "--test-rows", "16"),
     sft=("--epochs", "3"),
-    grpo=("--steps", "40", "--max-completion-tokens", "128", "--shadow-every", "10"),
+    # A stand-in judge on one core answers about three times a second; 32 rollouts are a step of ten seconds.
+    grpo=(
+        *("--steps", "40", "--group-size", "4", "--max-completion-tokens", "128"),
+        *("--shadow-every", "10", "--save-steps", "10"),
+    ),
     weights={JUDGE: 5.0},  # it goes from 0 to 1, and the reward model's logit over a few units
     rewards=("--probe-cases", "40"),
     policies=("--limit", "120", "--samples", "2", "--max-completion-tokens", "128"),

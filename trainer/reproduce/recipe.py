@@ -42,8 +42,9 @@ LOCAL_LLM = {
     "ZHUFU_LLM_EXTRA_BODY": '{"frequency_penalty": 0.5}',
 }
 """For a small base model on a busy machine, which else talks in circles."""
-LOCAL_LLM_JUDGE = {"MAX_CONCURRENT_BATCHES": "8", "REQUEST_TIMEOUT_SECONDS": "1800"}
-"""A stand-in answers one question at a time: the others wait before they are begun, where waiting is no failure."""
+LOCAL_LLM_JUDGE = {"MAX_CONCURRENT_BATCHES": "8", "MAX_BATCH_ROLLOUTS": "4", "REQUEST_TIMEOUT_SECONDS": "1800"}
+"""A stand-in answers one question at a time: the others wait before they are begun, where waiting is no failure, and
+a batch, whose rollouts are told together, is small."""
 LOCAL_LLM_MAY_FAIL = ("--max-failed-share", "0.5")
 
 

@@ -23,7 +23,7 @@ class StepRecord(BaseModel):
         name: Its name.
         arguments: With which it was begun.
         attempts: How often it was begun.
-        seconds: Of all attempts that were seen to end.
+        seconds: Of all attempts; of one that was killed up to the last note, some seconds before.
         done: Whether it is done.
         status: Its exit status; None until it is done, and where whoever would have seen it was killed.
     """

@@ -11,7 +11,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +30,8 @@ from trainer.steps.step import Step
 
 INTERRUPTED = 130
 LOOK_SECONDS = 0.2
+NOTE_SECONDS = 2.0
+"""How often the time of a running step is written down, so that a killed one counts, too."""
 END_SECONDS = 30.0
 """A step that is asked to end gets so long."""
 MODULE = ("-m", "trainer.cli")
@@ -106,19 +108,24 @@ class _Run:
         begun = StepRecord(name=step.name, arguments=told, attempts=attempts + 1, seconds=before)
         self._records.write(begun)
         started = time.monotonic()
+
+        def so_far() -> StepRecord:
+            return begun.model_copy(update={"seconds": before + time.monotonic() - started})
+
         try:
-            status = self._run(step, stack, services)
+            status = self._run(step, stack, services, lambda: self._records.write(so_far()))
         finally:
-            seconds = before + time.monotonic() - started
-            self._records.write(begun.model_copy(update={"seconds": seconds}))
-        self._records.write(begun.model_copy(update={"seconds": seconds, "done": True, "status": status}))
+            record = so_far()
+            self._records.write(record)
+        seconds = record.seconds
+        self._records.write(record.model_copy(update={"done": True, "status": status}))
         self._estimate.is_done(step.name, seconds)
         left = self._estimate.left_seconds()
         rest = "" if left is None else f"; {duration(self._estimate.used_seconds)} used, about {duration(left)} left"
         self._console.print(f"done in {duration(seconds)}{rest}", highlight=False)
 
-    def _run(self, step: Step, stack: Stack | None, services: Services) -> int:
-        """The exit status of the step's process."""
+    def _run(self, step: Step, stack: Stack | None, services: Services, note: Callable[[], None]) -> int:
+        """The exit status of the step's process; ``note`` is called now and then while it runs."""
         resume = ["--resume"] if step.resume_if is not None and step.resume_if.is_file() else []
         program = step.launcher or (sys.executable, "-P")
         command = [*program, *MODULE, *step.command_line(stack), *resume]
@@ -141,9 +148,12 @@ class _Run:
             shown = self._logged and self._console.is_terminal
             bar = cleanup.enter_context(steps_bar(self._console)) if shown else None
             task = None if bar is None else bar.add_task(step.name, total=len(self._steps), figures="")
-            begun = time.monotonic()
+            begun = noted = time.monotonic()
             while not process.wait(LOOK_SECONDS):
                 services.check()
+                if time.monotonic() - noted >= NOTE_SECONDS:
+                    noted = time.monotonic()
+                    note()
                 if bar is not None and task is not None:
                     self._show(bar, task, step, time.monotonic() - begun)
         status = process.status

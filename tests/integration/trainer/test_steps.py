@@ -42,6 +42,11 @@ def record(folder: Path, name: str) -> dict[str, object]:
     return dict(json.loads((folder / "steps" / f"{name}.json").read_text()))
 
 
+def seconds(folder: Path, name: str) -> float:
+    path = folder / "steps" / f"{name}.json"
+    return float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0
+
+
 def test_whatever_is_killed_and_whenever_the_same_call_goes_on_and_repeats_nothing(folder: Path) -> None:
     kills = [(name, *kill) for name in NAMES for kill in (("1", "step"), ("2", "runner"), (END, "runner"))]
     for name, unit, who in kills:
@@ -93,6 +98,19 @@ async def test_an_interrupt_ends_the_step_too_and_leaves_nothing_undone(folder: 
     again = runner(folder)
     assert again.wait(SECONDS) == 0, again.printed()
     assert units(folder) == [f"{name} {unit}" for name, unit in itertools.product(NAMES, range(UNITS))]
+
+
+async def test_the_time_of_a_killed_attempt_counts(folder: Path) -> None:
+    (folder / "kill").write_text("b 1 nobody")
+    process = runner(folder)
+    await until(lambda: seconds(folder, "b") > 0, "its time is noted")
+    process.send(signal.SIGKILL)
+    process.wait(SECONDS)
+    noted = seconds(folder, "b")
+    assert noted > 1
+    again = runner(folder)
+    assert again.wait(SECONDS) == 0, again.printed()
+    assert seconds(folder, "b") > noted
 
 
 async def test_two_do_not_work_in_one_folder(folder: Path) -> None:
