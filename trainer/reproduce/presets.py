@@ -68,8 +68,8 @@ LAPTOP = ReproducePreset(
     name="laptop",
     base=None,
     base_training=("--epochs", "1"),
-    reward_model=("--model", "e5", "--save-steps", "40"),
-    principles=("--rounds", "1", "--batch", "2", "--validation-rows", "16", "--test-rows", "16"),
+    reward_model=("--model", "e5", "--epochs", "1", "--save-steps", "40"),
+    principles=("--rounds", "1", "--batch", "2", "--validation-rows", "8", "--test-rows", "8"),
     sft=("--epochs", "3"),
     # A stand-in judge on one core answers about three times a second; 32 rollouts are a step of ten seconds.
     grpo=(
