@@ -1,4 +1,4 @@
-"""Ports for a stack, which wants several in a row."""
+"""Ports for servers of tests, below those that the system gives to outgoing connections meanwhile."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ PORTS_OF_A_STACK = 5
 
 
 def free_base_port() -> int:
-    """A port that is free with the four behind it, below those that the system gives to outgoing connections."""
+    """A port that is free with the four behind it, as a stack wants them."""
+    return free_row(PORTS_OF_A_STACK, range(20_000, 30_000))
+
+
+def free_row(count: int, ports: range) -> int:
+    """The first of so many in a row that nobody listens on."""
     for _ in range(100):
-        port = random.SystemRandom().randrange(20_000, 30_000)
-        if not taken_ports(port):
-            return port
-    raise AssertionError(f"no {PORTS_OF_A_STACK} free ports in a row")
+        first = random.SystemRandom().choice(ports)
+        if all(is_free(port) for port in range(first, first + count)):
+            return first
+    raise AssertionError(f"no {count} free ports in a row")
 
 
 def taken_ports(base_port: int) -> list[int]:

