@@ -95,6 +95,7 @@ class Reply:
         hangs: Nothing is ever answered.
         cut_after: The connection is closed when so many bytes of the body were sent.
         seconds_between_bytes: The body trickles.
+        held: Nothing is answered before this is set.
     """
 
     body: Any = b""
@@ -104,6 +105,7 @@ class Reply:
     hangs: bool = False
     cut_after: int | None = None
     seconds_between_bytes: float = 0.0
+    held: threading.Event | None = None
 
 
 Script = Callable[[Any], Reply]
@@ -385,6 +387,8 @@ def _sent(reply: Reply, path: str, asked: Mapping[str, Any]) -> ASGIApp:
                         pass
             return
         await asyncio.sleep(reply.delay_seconds)
+        if reply.held is not None:
+            await asyncio.to_thread(reply.held.wait, HANG_SECONDS)
         start = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": start})
         if reply.cut_after is not None:
