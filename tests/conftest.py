@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import signal
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,10 @@ hypothesis.settings.load_profile("zhufu")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# One context for all HTTP clients of a run: to load the certificates of the world's authorities takes 70 ms of a core,
+# and a service is asked many times a second whether it is ready.
+ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
+
 # structlog's own defaults render rich tracebacks, a second each; what tests provoke on purpose is told plainly.
 structlog.configure(
     processors=[
@@ -31,6 +37,15 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+UNIT = Path(__file__).parent / "unit"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Short files last, in whatever order they are: else one of two workers may end alone with a long one."""
+    items.sort(key=lambda item: item.path.is_relative_to(UNIT))
 
 
 @pytest.fixture(scope="session")

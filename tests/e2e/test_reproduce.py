@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import re
 import signal
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.integration.trainer.scripted_reward import ONE_THREAD
+from tests.support.effort import SLOW
 from tests.support.judge import labelled, messages_of, shown_in
 from tests.support.llm_server import MODEL, LlmServer, Reply, said
 from tests.support.paper_release import write_release
@@ -25,7 +25,7 @@ from tests.support.processes import Process
 from trainer.reproduce.rows import ROWS
 
 pytestmark = [
-    pytest.mark.skipif("ZHUFU_SLOW_TESTS" not in os.environ, reason="takes minutes: set ZHUFU_SLOW_TESTS=1"),
+    pytest.mark.skipif(not SLOW, reason="takes minutes: set ZHUFU_SLOW_TESTS=1"),
     pytest.mark.timeout(3_600),
 ]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import sys
 
 import pytest
 
 from shared.client import RewardClient
+from tests.support.effort import SLOW
 from tests.support.judge import StartJudge, Taste, greeting
 from tests.support.llm_server import LlmServer
 from tests.support.processes import RedisServer
@@ -21,7 +21,7 @@ ROLLOUTS = 330
 MINUTE = 60.0
 
 
-@pytest.mark.skipif("ZHUFU_SLOW_TESTS" not in os.environ, reason="takes three minutes: set ZHUFU_SLOW_TESTS=1")
+@pytest.mark.skipif(not SLOW, reason="takes three minutes: set ZHUFU_SLOW_TESTS=1")
 @pytest.mark.timeout(500)
 async def test_four_judges_share_120_requests_a_minute_and_use_them(
     redis_server: RedisServer, start_judge: StartJudge, llm: LlmServer

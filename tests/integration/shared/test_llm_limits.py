@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import sys
 import time
@@ -21,6 +20,7 @@ from shared.llm.errors import LlmFailed
 from shared.llm.limits import FleetLimiter, LimitSettings, Permit
 from shared.queue.broker import connect
 from tests.integration.shared.counting_server import CountingServer, counting
+from tests.support.effort import SLOW
 from tests.support.processes import Process, RedisServer
 from tests.support.waiting import GENEROUS_SECONDS, until
 
@@ -130,7 +130,7 @@ async def test_processes_together_stay_inside_one_limit_and_use_it(redis_server:
     sys.stdout.write(f"{len(server.arrivals)} arrivals, {used:.1%} used, by process {sorted(shares.values())}\n")
 
 
-@pytest.mark.skipif("ZHUFU_SLOW_TESTS" not in os.environ, reason="takes three minutes: set ZHUFU_SLOW_TESTS=1")
+@pytest.mark.skipif(not SLOW, reason="takes three minutes: set ZHUFU_SLOW_TESTS=1")
 @pytest.mark.timeout(400)
 async def test_four_processes_share_120_requests_a_minute(redis_server: RedisServer, tmp_path: Path) -> None:
     server, used = await run_fleet(

@@ -1,4 +1,4 @@
-"""``zhufu optimize-judge`` as a process that is killed at ten places: the end is that of an undisturbed run."""
+"""``zhufu optimize-judge`` as a process that is killed at random places: the end is that of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from tests.integration.trainer.optimizer_world import World, drifting, role_of, write_labelled, write_rules
+from tests.support.effort import KILLS
 from tests.support.llm_server import LlmServer, Reply, failing
 from tests.support.processes import Process
 
-KILLS = 10
 ENDED_SECONDS = 60.0
 RESULTS = ("rounds.jsonl", "principles.yaml", "test.json")
 
@@ -76,7 +76,7 @@ def results(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in RESULTS]
 
 
-def test_ten_kills_at_random_places_change_nothing(tmp_path: Path, llm: LlmServer, world: World) -> None:
+def test_kills_at_random_places_change_nothing(tmp_path: Path, llm: LlmServer, world: World) -> None:
     undisturbed = optimizer(tmp_path, llm.url, "undisturbed")
     assert undisturbed.wait(ENDED_SECONDS) == 0, undisturbed.printed()
     asked_for_all = len(llm.requests)

@@ -1,4 +1,4 @@
-"""`zhufu sample` with the real agents: ten kills ask no question twice and change nothing in the files."""
+"""`zhufu sample` with the real agents: kills ask no question twice and change nothing in the files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 
 from tests.integration.trainer.commands import wait_while_it_runs
 from tests.integration.trainer.sampling_command import results_in, sample_process, write_prompts
+from tests.support.effort import KILLS
 from tests.support.llm_server import LlmServer, truncated
 from tests.support.multi_agent import SamplingCast, completion_in, judged, multi_agent_service, reflected
 from tests.support.processes import RedisServer, Service
 
-KILLS = 10
 PROMPTS = [f"给第{number}位老师的教师节祝福" for number in range(40)]
 CARE, CLICHE = "老师，您批过的作文还压在我的书桌玻璃下。", "祝老师万事如意，身体健康，工作一切顺利。"
 
@@ -51,7 +51,7 @@ def agents(llm: LlmServer, redis_server: RedisServer, tmp_path: Path) -> Iterato
         service.end()
 
 
-def test_ten_kills_ask_no_question_twice_and_end_with_the_files_of_an_undisturbed_run(
+def test_kills_ask_no_question_twice_and_end_with_the_files_of_an_undisturbed_run(
     agents: Service, llm: LlmServer, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     prompts = write_prompts(tmp_path / "prompts.jsonl", PROMPTS)

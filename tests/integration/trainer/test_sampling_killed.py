@@ -10,13 +10,13 @@ from pathlib import Path
 from tests.integration.trainer.commands import wait_while_it_runs
 from tests.integration.trainer.sample_service import FAILS_FOR_GOOD, sampling
 from tests.integration.trainer.sampling_command import results_in, sample_process, write_prompts
+from tests.support.effort import KILLS
 from tests.support.processes import RedisServer
 
-KILLS = 10
 PROMPTS = [f"给第{number}位老师的教师节祝福" + (FAILS_FOR_GOOD if number % 17 == 5 else "") for number in range(120)]
 
 
-def test_ten_kills_lose_nothing_and_repeat_nothing(redis_server: RedisServer, tmp_path: Path) -> None:
+def test_kills_lose_nothing_and_repeat_nothing(redis_server: RedisServer, tmp_path: Path) -> None:
     prompts = write_prompts(tmp_path / "prompts.jsonl", PROMPTS)
     results, undisturbed = results_in(tmp_path / "killed"), results_in(tmp_path / "undisturbed")
     url = f"{redis_server.url}?reward=multi_agent"
