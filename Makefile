@@ -20,9 +20,10 @@ install: .venv/installed
 demo: install
 	$(BIN)/zhufu demo
 
-# Tests mostly wait for real processes, so two at a time take little more than half as long. Those of a file stay together.
+# Tests mostly wait for real processes, so two at a time take little more than half as long. Those of a file stay together,
+# and files begin in the order of tests/conftest.py.
 test: install lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .

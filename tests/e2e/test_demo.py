@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from tests.support.effort import SLOW
+from tests.support.judge import Taste
+from tests.support.llm_server import MODEL, LlmServer, Reply
+from tests.support.multi_agent import Cast
 from tests.support.ports import free_base_port, taken_ports
 from trainer.data.starter import load_starter
 from trainer.demo import DemoJob, DemoResult, run_demo
 from trainer.presets import GRPO, SFT
 
-pytestmark = pytest.mark.timeout(400)
-"""A language model writes and weighs two greetings, on a machine that may be busy."""
+pytestmark = pytest.mark.timeout(600)
+"""With ZHUFU_SLOW_TESTS the language model is the local one, which writes and weighs two greetings in minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +42,19 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> DemoJob:
 
 
 @pytest.fixture(scope="module")
-def result(job: DemoJob) -> DemoResult:
-    return run_demo(job, Console(quiet=True))
+def result(job: DemoJob) -> Iterator[DemoResult]:
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        if not SLOW:
+            llm = stack.enter_context(LlmServer())
+            llm.script(answers)
+            patch.setenv("ZHUFU_LLM_URL", llm.url)
+            patch.setenv("ZHUFU_LLM_MODEL", MODEL)
+        yield run_demo(job, Console(quiet=True))
+
+
+def answers(body: Any) -> Reply:
+    """Of agents, what fits their schema; of a judge, a label."""
+    return Cast()(body) if "response_format" in body else Taste()(body)
 
 
 def test_a_policy_that_hardly_learned_breaks_the_bounds(result: DemoResult) -> None:
@@ -50,7 +68,8 @@ def test_every_rollout_was_scored_through_the_queue_and_those_of_one_step_judged
 ) -> None:
     written = json.loads((job.output / "result.json").read_text(encoding="utf-8"))
     rollouts = 2 * 4
-    assert written["counts"] == {"reward_model/scored": 2 * rollouts, "judge/scored": rollouts}
+    judged = rollouts if SLOW else 2 * rollouts
+    assert written["counts"] == {"reward_model/scored": 2 * rollouts, "judge/scored": judged}
     assert written["difference"]["mean"] == result.difference.mean
 
 
@@ -60,13 +79,15 @@ def test_the_report_shows_checks_plots_and_samples(job: DemoJob, result: DemoRes
         assert check.name in page
     assert page.count("<svg") + page.count("data:image") >= 6
     assert load_starter("train")[0].prompt not in page, "samples are of held-out prompts"
-    assert "the stand-in, a shadow that nothing was trained on" in page
+    role = "the stand-in, a shadow that nothing was trained on" if SLOW else "in the sum, weight"
+    assert role in page
 
 
-def test_it_ends_with_what_the_agents_said_and_that_they_are_weak(result: DemoResult) -> None:
+def test_it_ends_with_what_the_agents_said_and_that_a_stand_in_is_weak(result: DemoResult) -> None:
     page = result.report.read_text(encoding="utf-8")
-    for part in ("A preference pair of the agents", "generator, round 0", "the stand-in, which mostly repeats"):
+    for part in ("A preference pair of the agents", "generator, round 0"):
         assert part in page
+    assert ("the stand-in, which mostly repeats" in page) == SLOW
 
 
 def test_nothing_is_left_running(job: DemoJob, result: DemoResult) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.trainer.commands import Zhufu, wait_while_it_runs, zhufu_process
 from tests.integration.trainer.scripted_reward import serving
 from tests.integration.trainer.tiny_models import same_weights, starter_pairs
+from tests.support.effort import SLOW
 from trainer.progress import read_history
 from trainer.runs import last_whole_checkpoint
 
@@ -75,8 +76,13 @@ def test_grpo_that_was_killed_goes_on_as_if_nothing_had_happened(zhufu: Zhufu, t
     assert all(line["grad_norm"] > 0 for line in history)
 
 
-@pytest.mark.parametrize("lora", [(), ("--lora-rank", 2)], ids=["full", "lora"])
-@pytest.mark.parametrize("kind", ["sft", "rm"])
+FULL, LORA = pytest.param((), id="full"), pytest.param(("--lora-rank", 2), id="lora")
+TRAININGS = [("sft", LORA), ("rm", FULL), *([("sft", FULL), ("rm", LORA)] if SLOW else [])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lora"), [pytest.param(kind, *lora.values, id=f"{kind}-{lora.id}") for kind, lora in TRAININGS]
+)
 def test_supervised_training_that_was_killed_goes_on_as_if_nothing_had_happened(
     zhufu: Zhufu, tiny: Path, tmp_path: Path, kind: str, lora: tuple[object, ...]
 ) -> None:

@@ -155,7 +155,7 @@ def test_the_pair_is_chosen_by_the_rule(
     model.script(cast(texts))
     counters = Counters(service)
     (outcome,) = sampled(service, candidates=len(texts), **options)
-    assert outcome["status"] == "scored"
+    assert outcome["status"] == "scored", outcome
     sample = outcome["sample"]
     if isinstance(expected, str):
         assert (sample["pair"], sample["no_pair"]) == (None, expected)

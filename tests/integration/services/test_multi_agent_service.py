@@ -18,6 +18,7 @@ from services.multi_agent.app import openapi
 from shared.errors import PROBLEM_MEDIA_TYPE
 from shared.llm.prompts import load_prompt
 from shared.schemas import Rollout, Score, Usage
+from tests.support.effort import SLOW
 from tests.support.judge import Counters, asked, called, ended, failure_code, messages_of
 from tests.support.llm_server import LlmServer, Reply, failing
 from tests.support.multi_agent import (
@@ -365,7 +366,7 @@ def test_it_serves_the_description_that_is_committed(service: Service) -> None:
 
 
 @schemathesis.openapi.from_dict(json.loads(openapi())).include(path="/v1/sample").parametrize()
-@hypothesis.settings(max_examples=20)
+@hypothesis.settings(max_examples=20 if SLOW else 8)
 def test_no_request_for_samples_finds_an_answer_that_is_not_declared(
     case: Any, service: Service, shared_llm: LlmServer
 ) -> None:

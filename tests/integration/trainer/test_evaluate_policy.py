@@ -21,8 +21,8 @@ from trainer.evaluation.policies.texts import TEXTS, EvaluatedText, read_texts
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 FAILS_ONE_IN = 9
-KILLED_PROMPTS, KILLED_TEXTS = 120, 480
-"""Five parts."""
+KILLED_PROMPTS, KILLED_TEXTS = 72, 288
+"""Three parts."""
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from tests.integration.trainer.optimizer_world import (
     write_labelled,
     write_rules,
 )
+from tests.support.effort import SLOW
 from tests.support.llm_server import LlmServer, Reply, failing, rate_limited, said, truncated
 
 START = ["合乎请求。", "情真意切。本领5"]
@@ -393,7 +394,7 @@ def test_a_server_that_dies_stops_the_run_and_it_goes_on_where_it_was(optimize: 
 # Ceilings
 
 
-@pytest.mark.parametrize("ceiling", [0, 7, 25, 40])
+@pytest.mark.parametrize("ceiling", [0, 7, 25, 40] if SLOW else [25])
 def test_a_ceiling_on_calls_is_kept_exactly_and_a_higher_one_goes_on(
     optimize: Optimize, tmp_path: Path, llm: LlmServer, ceiling: int
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from shared.client import RewardClient
+from tests.support.effort import SLOW
 from tests.support.greetings import rollouts
 from tests.support.ports import free_base_port, taken_ports
 from trainer.local_llm.errors import ModelUnusable
@@ -70,6 +71,7 @@ def test_it_is_started_first_shown_with_its_terms_and_ended(
         assert expected in shown
 
 
+@pytest.mark.skipif(not SLOW, reason="tests/e2e/test_readme.py does it, too: set ZHUFU_SLOW_TESTS=1")
 async def test_a_judge_of_the_stack_scores_with_it(
     gemma_cache: Path, base_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
