@@ -30,7 +30,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> DemoJob:
     return DemoJob(
         output=tmp_path_factory.mktemp("demo"),
         base_port=free_base_port(),
-        sft=dataclasses.replace(SFT["laptop"], epochs=0.02),
+        sft=dataclasses.replace(SFT["laptop"], epochs=0.005),
         grpo=dataclasses.replace(
             GRPO["laptop"], max_steps=2, prompts_per_step=2, group_size=4, max_completion_tokens=24
         ),

@@ -68,7 +68,7 @@ def test_one_command_goes_from_requests_to_a_policy_and_does_nothing_twice(llm: 
     output, base_port = tmp_path / "run", free_base_port()
     command: tuple[object, ...] = (
         *("from-agents", "--output", output, "--prompts", prompts, "--base-port", base_port),
-        *("--epochs", 0.02, "--steps", 1, "--eval-samples", 0),
+        *("--epochs", 0.005, "--steps", 1, "--eval-samples", 0),
     )
 
     run(llm, tmp_path / "first.log", *command)
