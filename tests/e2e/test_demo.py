@@ -7,15 +7,13 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from tests.support.effort import SLOW
-from tests.support.judge import Taste
-from tests.support.llm_server import MODEL, LlmServer, Reply
-from tests.support.multi_agent import Cast
+from tests.support.judge import judge_or_agents
+from tests.support.llm_server import MODEL, LlmServer
 from tests.support.ports import free_base_port, taken_ports
 from trainer.data.starter import load_starter
 from trainer.demo import DemoJob, DemoResult, run_demo
@@ -46,15 +44,10 @@ def result(job: DemoJob) -> Iterator[DemoResult]:
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         if not SLOW:
             llm = stack.enter_context(LlmServer())
-            llm.script(answers)
+            llm.script(judge_or_agents)
             patch.setenv("ZHUFU_LLM_URL", llm.url)
             patch.setenv("ZHUFU_LLM_MODEL", MODEL)
         yield run_demo(job, Console(quiet=True))
-
-
-def answers(body: Any) -> Reply:
-    """Of agents, what fits their schema; of a judge, a label."""
-    return Cast()(body) if "response_format" in body else Taste()(body)
 
 
 def test_a_policy_that_hardly_learned_breaks_the_bounds(result: DemoResult) -> None:

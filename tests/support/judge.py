@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from pydantic import JsonValue
 
 from shared.schemas import Rollout, Score, ScoreRequest, ScoreResponse
-from tests.support.llm_server import LlmServer, Reply, said
+from tests.support.llm_server import LlmServer, Reply, fitting, said
 from tests.support.processes import RedisServer, Service, free_port
 from tests.support.waiting import GENEROUS_SECONDS
 
@@ -145,6 +145,11 @@ class Taste:
             return said(max(top, key=lambda each: top[each]), top=top, delay_seconds=self.delay_seconds)
         odds = powers[0] + self.leaning
         return labelled(0.99 * sigmoid(odds), 0.99 * sigmoid(-odds), delay_seconds=self.delay_seconds)
+
+
+def judge_or_agents(body: Any) -> Reply:
+    """Of agents, what fits their schema; of a judge, by its taste: one model for a whole stack."""
+    return fitting(body) if "response_format" in body else Taste()(body)
 
 
 def power_of(text: str) -> float:

@@ -95,7 +95,7 @@ class Reply:
         hangs: Nothing is ever answered.
         cut_after: The connection is closed when so many bytes of the body were sent.
         seconds_between_bytes: The body trickles.
-        held: Nothing is answered before this is set.
+        held: Nothing is answered before this is set; where it never is, the connection is closed.
     """
 
     body: Any = b""
@@ -387,8 +387,8 @@ def _sent(reply: Reply, path: str, asked: Mapping[str, Any]) -> ASGIApp:
                         pass
             return
         await asyncio.sleep(reply.delay_seconds)
-        if reply.held is not None:
-            await asyncio.to_thread(reply.held.wait, HANG_SECONDS)
+        if reply.held is not None and not await asyncio.to_thread(reply.held.wait, HANG_SECONDS):
+            raise ConnectionAbortedError(f"held for {HANG_SECONDS:g} s, and nobody let go")
         start = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": start})
         if reply.cut_after is not None:

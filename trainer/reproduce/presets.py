@@ -71,7 +71,7 @@ LAPTOP = ReproducePreset(
     reward_model=("--model", "e5", "--epochs", "1", "--save-steps", "40"),
     principles=("--rounds", "1", "--batch", "2", "--validation-rows", "8", "--test-rows", "8"),
     sft=("--epochs", "3"),
-    # A stand-in judge answers at most three times a second: 32 rollouts are a step of ten seconds.
+    # A stand-in judge answers at most three times a second: 32 rollouts are a step of ten seconds and more.
     grpo=(
         *("--steps", "40", "--group-size", "4", "--max-completion-tokens", "128"),
         *("--shadow-every", "10", "--save-steps", "10"),

@@ -15,7 +15,7 @@ from tests.support.queues import counted, length_of, queue_of
 from tests.support.scorers import reward_of
 
 ROLLOUTS = 100_000 if SLOW else 40_000
-GROWTH_BYTES = 160 * ROLLOUTS
+GROWTH_BYTES = 150 * ROLLOUTS
 """Between a fifth of the run and its end. What keeps but 200 bytes of each rollout exceeds it."""
 
 
