@@ -70,11 +70,11 @@ LAPTOP = ReproducePreset(
     base_training=("--epochs", "1"),
     reward_model=("--model", "e5", "--epochs", "1", "--save-steps", "40"),
     principles=("--rounds", "1", "--batch", "2", "--validation-rows", "8", "--test-rows", "8"),
-    sft=("--epochs", "3"),
+    sft=("--epochs", "2"),
     # A stand-in judge answers at most three times a second: 32 rollouts are a step of ten seconds and more.
     grpo=(
-        *("--steps", "40", "--group-size", "4", "--max-completion-tokens", "128"),
-        *("--shadow-every", "10", "--save-steps", "10"),
+        *("--steps", "24", "--group-size", "4", "--max-completion-tokens", "128"),
+        *("--shadow-every", "8", "--save-steps", "8"),
     ),
     weights={JUDGE: 5.0},  # it goes from 0 to 1, and the reward model's logit over a few units
     rewards=("--probe-cases", "24"),
