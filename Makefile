@@ -5,16 +5,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench starter-reward-model openapi configuration dashboards constraints locks images clean
+.PHONY: install demo test pytest lint bench starter-reward-model openapi configuration dashboards constraints locks images clean
 
 install: .venv/installed
 
-# torch first and pinned: a looser request may fetch gigabytes of GPU libraries.
+# torch first and pinned: a looser request may fetch gigabytes of GPU libraries. Most modules are never imported, so each is
+# compiled when it is; all at once would take longer than their installation.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13)) and sys.stderr.write("zhufu wants Python 3.11 or 3.12\n") or 0'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: install
@@ -22,7 +23,11 @@ demo: install
 
 # Tests mostly wait for real processes, so two at a time take little more than half as long. Those of a file stay together,
 # and files begin in the order of tests/conftest.py.
-test: install lint
+# Types are checked while the first of them run, as these wait.
+test: install
+	$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: install
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
