@@ -77,8 +77,8 @@ LAPTOP = ReproducePreset(
         *("--shadow-every", "8", "--save-steps", "8"),
     ),
     weights={JUDGE: 5.0},  # it goes from 0 to 1, and the reward model's logit over a few units
-    rewards=("--probe-cases", "24"),
-    policies=("--limit", "80", "--samples", "2", "--max-completion-tokens", "128"),
+    rewards=("--limit", "500", "--probe-cases", "24"),
+    policies=("--limit", "60", "--samples", "2", "--max-completion-tokens", "128"),
 )
 
 PAPER = ReproducePreset(
