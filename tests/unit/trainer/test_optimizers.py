@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytorch_optimizer
 import torch
+from pytorch_optimizer.optimizer.utils import zero_power_via_newton_schulz_5
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+import trainer.optimizers
 from trainer.optimizers import muon
 from trainer.tiny import TinyShape, make_tiny_model
 
@@ -65,3 +69,23 @@ def test_a_saved_state_goes_on_exactly(untrained: Path) -> None:
     step(other, resumed)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, other.get_parameter(name)), name
+
+
+def test_updates_are_made_orthogonal_in_float32(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's hook is private: that it is still the one that is called must be seen."""
+    dtypes: set[torch.dtype] = set()
+
+    def seen(update: torch.Tensor, *, dtype: torch.dtype, **options: Any) -> torch.Tensor:
+        dtypes.add(dtype)
+        return zero_power_via_newton_schulz_5(update, dtype=dtype, **options)
+
+    monkeypatch.setattr(trainer.optimizers, "zero_power_via_newton_schulz_5", seen)
+    monkeypatch.delattr(pytorch_optimizer.optimizer.muon.base, "zero_power_via_newton_schulz_5")
+    model = load(untrained)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    step(model, muon(model, muon_learning_rate=0.02, learning_rate=0.001, weight_decay=0.0))
+    assert dtypes == {torch.float32}
+    name = "model.layers.0.mlp.up_proj.weight"
+    singular = torch.linalg.svdvals(model.get_parameter(name).detach() - before[name])
+    assert singular[0] < 2.5 * singular[2], "three tokens are predicted: as many directions, of about one size"
+    assert singular[3] < 1e-4
