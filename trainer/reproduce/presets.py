@@ -77,7 +77,7 @@ LAPTOP = ReproducePreset(
         *("--shadow-every", "8", "--save-steps", "8"),
     ),
     weights={JUDGE: 5.0},  # it goes from 0 to 1, and the reward model's logit over a few units
-    rewards=("--limit", "500", "--probe-cases", "24"),
+    rewards=("--limit", "300", "--probe-cases", "16"),
     policies=("--limit", "60", "--samples", "2", "--max-completion-tokens", "128"),
 )
 
