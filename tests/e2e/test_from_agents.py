@@ -21,7 +21,7 @@ from trainer.data.formats import load_pairs
 from trainer.progress import read_history
 
 PROMPTS = 12
-SECONDS = 240.0
+SECONDS = 600.0
 
 
 def critic(body: Any) -> Reply:

@@ -245,7 +245,7 @@ def times_table(measured: Measured) -> Table:
             ]
             for each in measured.times
         ],
-        note="An attempt that was killed together with its starter is counted and its time is not.",
+        note="Of all attempts; of one that was killed up to some seconds before.",
     )
 
 

@@ -151,6 +151,11 @@ def test_kills_while_writing_and_while_scoring_change_nothing(tiny: Path, tmp_pa
         return ["evaluate", "policy", *options(output, reward=f"judge=http://127.0.0.1:{port}", **common)]
 
     parts, samples = killed / "models" / "tiny" / PARTS, killed / "models" / "tiny" / SAMPLES
+    scores = killed / "scores.jsonl"
+
+    def journal() -> int:
+        return scores.read_bytes().count(b"\n") if scores.is_file() else 0
+
     with serving(tmp_path, port=port, hold_after=KILLED_TEXTS // 3, hold_until=release, held=held):
         process = zhufu_process(tmp_path / "writing.log", *command(killed))
         wait_while_it_runs(process, lambda: parts.is_file() and parts.read_bytes().count(b"\n") >= 2)
@@ -158,12 +163,11 @@ def test_kills_while_writing_and_while_scoring_change_nothing(tiny: Path, tmp_pa
         process.kill()
         assert not samples.exists()
         process = zhufu_process(tmp_path / "scoring.log", *command(killed), "--resume")
-        wait_while_it_runs(process, held.exists)
+        wait_while_it_runs(process, lambda: held.exists() and journal() > 0)
         assert process.running, process.printed()[-3000:]
         process.kill()
         assert samples.is_file()
-        journal = (killed / "scores.jsonl").read_bytes().count(b"\n")
-        assert 0 < journal < KILLED_TEXTS
+        assert 0 < journal() < KILLED_TEXTS
         release.touch()
         ended = zhufu(*command(killed), "--resume")
         assert ended.status == 0, ended.err
