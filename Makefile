@@ -9,13 +9,12 @@ BIN := .venv/bin
 
 install: .venv/installed
 
-# torch first and pinned: a looser request may fetch gigabytes of GPU libraries. Most modules are never imported, so each is
-# compiled when it is; all at once would take longer than their installation.
+# torch first and pinned: a looser request may fetch gigabytes of GPU libraries.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13)) and sys.stderr.write("zhufu wants Python 3.11 or 3.12\n") or 0'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: install
