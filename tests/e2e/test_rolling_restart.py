@@ -99,8 +99,9 @@ TRIES_AGAIN = """
   retries 3
   option redispatch 1
   retry-on conn-failure empty-response 503
+  option http-server-close
   http-reuse never"""
-"""Of a proxy that tries another replica; on connections of its own, since one that is kept may end as it is used."""
+"""Of a proxy that tries another replica; a connection for each request, since one that is kept may end as it is used."""
 TRIES_ONCE = """
   retries 0
   retry-on none
