@@ -101,7 +101,7 @@ TRIES_AGAIN = """
   retry-on conn-failure empty-response 503
   option http-server-close
   http-reuse never"""
-"""Of a proxy that tries another replica; a connection for each request, since one that is kept may end as it is used."""
+"""Of a proxy that tries another replica; one connection for each request, as one that is kept may end as it is used."""
 TRIES_ONCE = """
   retries 0
   retry-on none
