@@ -20,8 +20,7 @@ ADAM_BETAS = (0.9, 0.95)
 class Float32Muon(Muon):
     """Muon that makes updates orthogonal in float32, where its base does it in bfloat16.
 
-    Most CPUs have no bfloat16, and PyTorch's stand-in for it takes three times as long as float32, and longer than all
-    the rest of a step of a tiny model.
+    Many CPUs have no bfloat16; on one without it, that took three times as long.
     """
 
     @staticmethod

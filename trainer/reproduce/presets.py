@@ -71,7 +71,7 @@ LAPTOP = ReproducePreset(
     reward_model=("--model", "e5", "--epochs", "1", "--save-steps", "40"),
     principles=("--rounds", "1", "--batch", "2", "--validation-rows", "8", "--test-rows", "8"),
     sft=("--epochs", "2"),
-    # A stand-in judge answers at most three times a second: 32 rollouts are a step of ten seconds and more.
+    # A verdict of the stand-in judge takes a third of a second and more: 32 rollouts are a step of 10 to 30 seconds.
     grpo=(
         *("--steps", "24", "--group-size", "4", "--max-completion-tokens", "128"),
         *("--shadow-every", "8", "--save-steps", "8"),
