@@ -1,8 +1,10 @@
-"""How fast the services are: ``python -m benchmarks`` runs all of it and writes docs/benchmarks.md.
+"""How fast the services are: ``python -m benchmarks`` runs all parts and writes docs/benchmarks.md.
 
 Everything is real and in a process of its own: Redis, the service, the load generator, the offline baseline. What is
 compared is run by turns in one go, so that a busy machine troubles both sides alike; medians and spreads are reported.
 
+- `parts`: the registry of parts, each a function that is given a `context` and returns a `tables.Section`
+- `report`: what is written into docs/benchmarks.md; `peers`: virtual environments of other projects
 - `bench_queue`: rollouts per second through the queue, and latency at low load, with a scorer that does nothing
 - `bench_reward_model`: the reward model over HTTP and through the queue, beside the same model run offline
 - `judge_accuracy`, `judge_attacks`, `judge_cost`: what the judge is worth, how it stands attacks, what a verdict costs;

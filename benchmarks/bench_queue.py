@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from benchmarks.context import Context
 from benchmarks.noop_service import NAME
 from benchmarks.processes import BenchmarkFailed, Worker, metrics, redis_server, service, worker
 from benchmarks.tables import Section, percentile, spread
 
 SHORTEST_TOKENS, LONGEST_TOKENS = 16, 256
 ROLLOUTS = 50_000
+QUICK_ROLLOUTS = 1_000
 ROUNDS = 3
 LOADS = ((8, 256), (8, 64), (32, 16), (64, 1))
 """(requesters, rollouts a call); the first gets all `ROLLOUTS`, the others a share of them."""
 FEWER = 5
 SINGLE_ROLLOUTS = 200
+QUICK_SINGLE_ROLLOUTS = 10
 SINGLE_PAUSE_SECONDS = 0.02
 
 
-async def run(console: Console, folder: Path) -> Section:
+async def run(context: Context) -> Section:
     """Measure; `BenchmarkFailed` unless every rollout was scored."""
+    rollouts, rounds, singles = ROLLOUTS, ROUNDS, SINGLE_ROLLOUTS
+    if context.quick:
+        rollouts, rounds, singles = QUICK_ROLLOUTS, 1, QUICK_SINGLE_ROLLOUTS
+    folder = context.folder
     async with (
         redis_server(folder) as redis_url,
         service("benchmarks.noop_service", folder / "noop.log", {"redis_url": redis_url}) as url,
@@ -31,18 +35,18 @@ async def run(console: Console, folder: Path) -> Section:
     ):
         through_queue = {"url": f"{redis_url}?reward={NAME}"}
         over_http = {"port": int(url.rpartition(":")[2])}
-        await _load(queue, url, count=2_000, at_once=8, each=64, **through_queue)
-        await _load(http, url, count=500, at_once=8, each=1, **over_http)
+        await _load(queue, url, count=rollouts // 25, at_once=8, each=64, **through_queue)
+        await _load(http, url, count=rollouts // 100, at_once=8, each=1, **over_http)
         rates: dict[tuple[int, int], list[float]] = {load: [] for load in LOADS}
         service_cpu: dict[tuple[int, int], list[float]] = {load: [] for load in LOADS}
-        for number in range(ROUNDS):
+        for number in range(rounds):
             for requesters, each in LOADS:
-                count = ROLLOUTS if (requesters, each) == LOADS[0] else ROLLOUTS // FEWER
-                console.log(f"queue, round {number + 1} of {ROUNDS}: {requesters} requesters, {each} a call")
+                count = rollouts if (requesters, each) == LOADS[0] else rollouts // FEWER
+                context.console.log(f"queue, round {number + 1} of {rounds}: {requesters} requesters, {each} a call")
                 done = await _load(queue, url, count=count, at_once=requesters, each=each, **through_queue)
                 rates[requesters, each].append(count / done["seconds"])
                 service_cpu[requesters, each].append(1e6 * done["service_cpu_seconds"] / count)
-        single = {"count": SINGLE_ROLLOUTS, "at_once": 1, "each": 1, "pause_seconds": SINGLE_PAUSE_SECONDS}
+        single = {"count": singles, "at_once": 1, "each": 1, "pause_seconds": SINGLE_PAUSE_SECONDS}
         alone = [
             ("through the queue", await _load(queue, url, **single, **through_queue)),
             ("over HTTP", await _load(http, url, **single, **over_http)),
@@ -63,9 +67,9 @@ async def run(console: Console, folder: Path) -> Section:
         title="The queue, with a scorer that does nothing",
         text=(
             f"One service process, one Redis (append-only file, written out every second), and one process with all "
-            f"requesters; {ROLLOUTS:,} rollouts of {SHORTEST_TOKENS} to {LONGEST_TOKENS} characters in the first row, "
-            f"{ROLLOUTS // FEWER:,} in the next ones; median of {ROUNDS} rounds, with least and greatest. Every "
-            f"rollout was scored. Latency: {SINGLE_ROLLOUTS} single rollouts, the next {SINGLE_PAUSE_SECONDS:g} s "
+            f"requesters; {rollouts:,} rollouts of {SHORTEST_TOKENS} to {LONGEST_TOKENS} characters in the first row, "
+            f"{rollouts // FEWER:,} in the next ones; median of {rounds} rounds, with least and greatest. Every "
+            f"rollout was scored. Latency: {singles} single rollouts, the next {SINGLE_PAUSE_SECONDS:g} s "
             "after the answer to the one before."
         ),
         columns=("load", "rollouts / s", "CPU of the service, µs a rollout", "latency, ms: median / 95th percentile"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from benchmarks.checkpoints import BASE, SMALL, Size, make_checkpoint
+from benchmarks.context import Context
 from benchmarks.processes import BenchmarkFailed, Worker, metrics, redis_server, service, worker
+from benchmarks.report import installed
 from benchmarks.tables import Section, percentile, spread
 
 SHORTEST_TOKENS, LONGEST_TOKENS = 16, 256
@@ -43,14 +44,26 @@ class Plan:
     """Sizes of batches that the baseline tries; it runs with its best one."""
 
 
-PLANS = (
-    Plan(size=SMALL, rollouts=768, rounds=5, side_rounds=2, probe_every=2, batch_sizes=(2, 4, 8, 16, 32, 64)),
-    Plan(size=BASE, rollouts=128, rounds=3, side_rounds=1, probe_every=4, batch_sizes=(1, 2, 4, 8, 16)),
-)
+SMALL_PLAN = Plan(size=SMALL, rollouts=768, rounds=5, side_rounds=2, probe_every=2, batch_sizes=(2, 4, 8, 16, 32, 64))
+BASE_PLAN = Plan(size=BASE, rollouts=128, rounds=3, side_rounds=1, probe_every=4, batch_sizes=(1, 2, 4, 8, 16))
+QUICK = {"rollouts": 16, "rounds": 1, "side_rounds": 1, "probe_every": 1, "batch_sizes": (4,)}
 
 
-async def run(console: Console, folder: Path, plan: Plan) -> Section:
+async def run_small(context: Context) -> Section:
+    """With a model of the demo's size."""
+    return await run(context, SMALL_PLAN)
+
+
+async def run_base(context: Context) -> Section:
+    """With a model of the size of BERT base."""
+    return await run(context, BASE_PLAN)
+
+
+async def run(context: Context, plan: Plan) -> Section:
     """Measure; `BenchmarkFailed` unless every rollout was scored as the baseline scores it."""
+    if context.quick:
+        plan = dataclasses.replace(plan, **QUICK)
+    folder = context.folder
     checkpoint = folder / plan.size.name
     parameters = make_checkpoint(plan.size, checkpoint)
     settings = {"reward_model_checkpoint": checkpoint}
@@ -61,7 +74,7 @@ async def run(console: Console, folder: Path, plan: Plan) -> Section:
         worker("benchmarks.http_load", folder / "http_load.log") as http,
         worker("benchmarks.queue_load", folder / "queue_load.log") as queue,
     ):
-        runs = Runs(plan, console, url, redis_url, offline, http, queue)
+        runs = Runs(plan, context.console, url, redis_url, offline, http, queue)
         await runs.measure()
     return runs.section(parameters)
 
@@ -130,6 +143,7 @@ class Runs:
             ),
             columns=("", "rollouts / s", "ratio", "batch", "padding", "CPU of the load", "latency, ms: median / 95th"),
             rows=[self._row(name) for name in self._done],
+            versions=installed(["torch", "transformers"]),
         )
 
     def _row(self, name: str) -> list[str]:

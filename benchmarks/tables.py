@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One table with what is to be said about it."""
+    """One table with what is to be said about it.
+
+    Attributes:
+        title: Of the table.
+        text: Stands before it: what was done, and what the columns are.
+        columns: Their heads.
+        rows: As many cells in each as there are columns.
+        versions: Of what was measured, by name.
+        notes: Stand behind it, such as where the time goes.
+    """
 
     title: str
     text: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: str = ""
 
     def table(self) -> Table:
         """For the terminal."""
-        table = Table(title=self.title, title_justify="left", caption=self.text, caption_justify="left")
+        caption = "\n\n".join(filter(None, [self.text, self.notes]))
+        table = Table(title=self.title, title_justify="left", caption=caption, caption_justify="left")
         for number, column in enumerate(self.columns):
             table.add_column(column, justify="right" if number else "left")
         for row in self.rows:
@@ -39,6 +51,8 @@ class Section:
             *("| " + " | ".join(row) + " |" for row in self.rows),
             "",
         ]
+        if self.notes:
+            lines += [self.notes, ""]
         return "\n".join(lines)
 
 
