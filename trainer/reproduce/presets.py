@@ -79,6 +79,19 @@ LAPTOP = ReproducePreset(
     weights={JUDGE: 5.0},  # it goes from 0 to 1, and the reward model's logit over a few units
     rewards=("--limit", "300", "--probe-cases", "16"),
     policies=("--limit", "60", "--samples", "2", "--max-completion-tokens", "128"),
+    minutes={  # on two cores; docs/reproduce.md
+        "audit": 0.8,
+        "reward-model": 13.7,
+        "principles": 3.1,
+        "base": 6.4,
+        "sft": 7.2,
+        "rm-rl": 3.3,
+        "judge-rl": 10.5,
+        "sft-rm-rl": 4.3,
+        "sft-judge-rl": 11.8,
+        "rewards": 8.8,
+        "policies": 11.4,
+    },
 )
 
 PAPER = ReproducePreset(
