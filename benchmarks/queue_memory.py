@@ -27,7 +27,7 @@ from shared.llm.cache import AnswerCache
 from shared.llm.chat import MAX_TOP_LOGPROBS, ChatAnswer, LlmUsage, TokenLogprobs
 from shared.llm.metrics import LlmMetrics
 from shared.queue.broker import Broker, Completion, connect
-from shared.queue.messages import QueuedResult, QueuedRollout
+from shared.queue.messages import QueuedRollout, queued
 from shared.schemas import Rollout, Score, Usage
 from trainer.data.starter import load_starter
 
@@ -76,14 +76,18 @@ async def enqueue(broker: Broker) -> list[str]:
     requests = []
     for start in range(0, ROLLOUTS, EACH):
         request = uuid.uuid4().hex
-        payloads = []
+        rollouts = []
         for number in range(start, min(start + EACH, ROLLOUTS)):
             pair = pairs[number % len(pairs)]
-            rollout = Rollout(
-                id=f"{request}-{number}", prompt=pair.prompt, completion=pair.chosen, group=f"{request}-{number // 8}"
+            rollouts.append(
+                Rollout(
+                    id=f"{request}-{number}",
+                    prompt=pair.prompt,
+                    completion=pair.chosen,
+                    group=f"{request}-{number // 8}",
+                )
             )
-            queued = QueuedRollout(request=request, rollout=rollout, options={}, trace=request)
-            payloads.append((rollout.id, queued.model_dump_json()))
+        payloads = queued(request, rollouts, {}, request)
         await broker.enqueue(request, payloads, max_length=MAX_QUEUED_ROLLOUTS, milliseconds_left=600_000)
         requests.append(request)
     return requests
@@ -94,9 +98,9 @@ async def work_off(broker: Broker) -> None:
     while entries := await broker.read("consumer", EACH):
         completions = []
         for entry in entries:
-            queued = QueuedRollout.model_validate_json(entry.data)
+            message = QueuedRollout.model_validate_json(entry.data)
             score = Score(
-                id=queued.rollout.id,
+                id=message.rollout.id,
                 status="scored",
                 reward=0.8243137,
                 verdict=1,
@@ -105,8 +109,11 @@ async def work_off(broker: Broker) -> None:
                 usage=Usage(prompt_tokens=1843, completion_tokens=1),
                 latency_seconds=0.412,
             )
-            result = QueuedResult(score=score).model_dump_json()
-            completions.append(Completion(entry=entry.id, request=queued.request, result_ttl_ms=600_000, result=result))
+            completions.append(
+                Completion(
+                    entry=entry.id, request=message.request, result_ttl_ms=600_000, result=score.model_dump_json()
+                )
+            )
         await broker.complete(completions)
 
 

@@ -14,7 +14,8 @@ from services.judge.metrics import JudgeMetrics
 from services.multi_agent.metrics import MultiAgentMetrics
 from services.reward_model.metrics import RewardModelMetrics
 from shared.llm.metrics import LlmMetrics
-from shared.metrics import WINDOW_MINIMUM, ServiceMetrics
+from shared.metrics import ServiceMetrics
+from shared.reward_window import WINDOW_MINIMUM
 from shared.schemas import Rollout, Score
 from shared.untrusted.metrics import InspectionMetrics
 from trainer.metrics import TrainerMetrics

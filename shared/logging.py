@@ -39,7 +39,8 @@ def configure_logging(level: LogLevel = "info", log_format: LogFormat = "auto") 
     structlog.configure(
         processors=[*before_rendering, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        # Unlike the standard library's levels, this one costs nothing where an event is not shown.
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

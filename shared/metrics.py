@@ -10,14 +10,14 @@ from __future__ import annotations
 import collections
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.samples import Sample
 
+from shared.histogram import Tally, TallyHistogram
+from shared.reward_window import WINDOW, RewardWindow, RunningMean, WindowCollector
 from shared.schemas import Distribution, RewardBucket, Rollout, Score, Status
 
 Door = Literal["http", "queue"]
@@ -28,13 +28,6 @@ REWARD_BUCKETS = (-20, -10, -7.5, -5, -4, -3, -2, -1.5, -1, -0.5, 0, 0.1, 0.2, 0
 REWARD_BUCKETS_ABOVE_ONE = (1.5, 2, 3, 4, 5, 7.5, 10, 20)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 TOKEN_BUCKETS = (16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
-WINDOW = 1000
-"""Over how many of the last scored rollouts mean, spread, correlation and duplicates are taken."""
-WINDOW_MINIMUM = 50
-"""Below this many, they are not shown: they would be noise."""
-
-LEAST_SPREAD = 1e-10
-"""Below this share of the mean square, a variance is rounding, and a correlation with it has no meaning."""
 _DOORS: Final[tuple[Door, ...]] = get_args(Door)
 _STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
@@ -53,12 +46,12 @@ class ServiceMetrics:
             ["reward", "door", "status"],
             registry=self.registry,
         )
-        self._latency = Histogram(
+        self._latency = TallyHistogram(
             "zhufu_score_latency_seconds",
             "From admission of a rollout to its outcome.",
             ["reward", "door"],
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
+            LATENCY_BUCKETS,
+            self.registry,
         )
         self._latency_of = {door: self._latency.labels(reward, door) for door in _DOORS}
         self._scores_of = {
@@ -72,12 +65,12 @@ class ServiceMetrics:
         )
         self.batch_size = self._histogram("zhufu_batch_size", "Rollouts in a batch.", BATCH_BUCKETS)
         self.batch_tokens = self._histogram("zhufu_batch_tokens", "Tokens in a batch, padding included.", TOKEN_BUCKETS)
-        self._reward_family = Histogram(
+        self._reward_family = TallyHistogram(
             "zhufu_reward",
             "Rewards of scored rollouts.",
             ["reward"],
-            buckets=REWARD_BUCKETS + REWARD_BUCKETS_ABOVE_ONE,
-            registry=self.registry,
+            REWARD_BUCKETS + REWARD_BUCKETS_ABOVE_ONE,
+            self.registry,
         )
         self._reward_values = self._reward_family.labels(reward)
         self._characters = self._histogram(
@@ -99,16 +92,29 @@ class ServiceMetrics:
 
     def observe_score(self, score: Score, rollout: Rollout, *, door: Door) -> None:
         """Count one outcome, and where it is a reward, what it says about the policy."""
-        self._scores_of[door, score.status].inc()
-        self._latency_of[door].observe(score.latency_seconds)
-        if score.reward is None:
-            return
-        self._reward_values.observe(score.reward)
-        self._mean_so_far.add(score.reward)
-        self._characters.observe(len(rollout.completion))
-        if score.verdict is not None:
-            self._verdicts.labels(self._reward, str(score.verdict)).inc()
-        self._window.add(score.reward, rollout.completion)
+        self.observe_scores([(score, rollout)], door=door)
+
+    def observe_scores(self, scored: Iterable[tuple[Score, Rollout]], *, door: Door) -> None:
+        """The same for many; each counter rises once."""
+        statuses: collections.Counter[Status] = collections.Counter()
+        verdicts: collections.Counter[int] = collections.Counter()
+        latency = self._latency_of[door]
+        for score, rollout in scored:
+            statuses[score.status] += 1
+            latency.observe(score.latency_seconds)
+            reward = score.reward
+            if reward is None:
+                continue
+            self._reward_values.observe(reward)
+            self._mean_so_far.add(reward)
+            self._characters.observe(len(rollout.completion))
+            if score.verdict is not None:
+                verdicts[score.verdict] += 1
+            self._window.add(reward, rollout.completion)
+        for status, count in statuses.items():
+            self._scores_of[door, status].inc(count)
+        for verdict, count in verdicts.items():
+            self._verdicts.labels(self._reward, str(verdict)).inc(count)
 
     def observe_queue(self, depth: int | None, oldest_seconds: float | None) -> None:
         """Show the state of the Redis stream; None where Redis did not answer."""
@@ -135,15 +141,14 @@ class ServiceMetrics:
             }
         )
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-        family = Histogram(name, text, ["reward"], buckets=buckets, registry=self.registry)
-        return family.labels(self._reward)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Tally:
+        return TallyHistogram(name, text, ["reward"], buckets, self.registry).labels(self._reward)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, ["reward"], registry=self.registry)
 
 
-def _samples(family: Counter | Histogram) -> Sequence[Sample]:
+def _samples(family: Counter | TallyHistogram) -> Sequence[Sample]:
     return [sample for metric in family.collect() for sample in metric.samples]
 
 
@@ -165,125 +170,3 @@ def _set_or_remove(gauge: Gauge, reward: str, value: float | None) -> None:
         gauge.labels(reward).set(value)
         return
     gauge.remove_by_labels({"reward": reward})
-
-
-class RunningMean:
-    """Of all values so far. (A histogram of Prometheus that has negative buckets has no sum.)"""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._mean = 0.0
-
-    @property
-    def value(self) -> float | None:
-        """None where there was no value."""
-        return self._mean if self._count else None
-
-    def add(self, value: float) -> None:
-        """Take in one value; halves are taken so that no difference of finite ones overflows."""
-        self._count += 1
-        self._mean += 2 * ((value / 2 - self._mean / 2) / self._count)
-
-
-class RewardWindow:
-    """The last rewards with their completions: does the reward follow length, and does the policy repeat itself?
-
-    Sums are kept up to date in constant time; they are of integers and rewards of moderate size, and are computed
-    afresh once in every ``size`` additions, so that rounding cannot pile up.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._items: collections.deque[tuple[float, int, int]] = collections.deque()
-        self._seen: collections.Counter[int] = collections.Counter()
-        self._sums = [0.0] * 5
-        self._since_refresh = 0
-
-    def add(self, reward: float, completion: str) -> None:
-        """Take in one scored completion; the oldest leaves when the window is full."""
-        item = (reward, len(completion), hash(completion))
-        self._items.append(item)
-        self._seen[item[2]] += 1
-        self._shift(item, 1)
-        if len(self._items) > self._size:
-            oldest = self._items.popleft()
-            self._shift(oldest, -1)
-            self._seen[oldest[2]] -= 1
-            if not self._seen[oldest[2]]:
-                del self._seen[oldest[2]]
-        self._since_refresh += 1
-        if self._since_refresh >= self._size:
-            self._since_refresh = 0
-            self._sums = [0.0] * 5
-            for kept in self._items:
-                self._shift(kept, 1)
-
-    def mean(self) -> float | None:
-        """Mean reward; None when the window is too small."""
-        count = len(self._items)
-        return None if count < WINDOW_MINIMUM else self._sums[0] / count
-
-    def deviation(self) -> float | None:
-        """Standard deviation of the rewards, 0 when all are equal; None when the window is too small."""
-        count = len(self._items)
-        if count < WINDOW_MINIMUM:
-            return None
-        x, xx = self._sums[0], self._sums[2]
-        spread = count * xx - x * x
-        return math.sqrt(spread) / count if spread > LEAST_SPREAD * count * xx else 0.0
-
-    def length_correlation(self) -> float | None:
-        """Pearson correlation of reward and length; None when it is undefined or the window too small."""
-        count = len(self._items)
-        if count < WINDOW_MINIMUM:
-            return None
-        x, y, xx, yy, xy = self._sums
-        x_spread, y_spread = count * xx - x * x, count * yy - y * y
-        if not (x_spread > LEAST_SPREAD * count * xx and y_spread > LEAST_SPREAD * count * yy):
-            return None  # one of them is constant, and what is left of it is rounding
-        correlation = (count * xy - x * y) / math.sqrt(x_spread * y_spread)
-        return max(-1.0, min(1.0, correlation)) if math.isfinite(correlation) else None
-
-    def duplicate_ratio(self) -> float | None:
-        """Share of completions that repeat another, 0 when all differ; None when the window is too small."""
-        count = len(self._items)
-        return None if count < WINDOW_MINIMUM else 1.0 - len(self._seen) / count
-
-    def _shift(self, item: tuple[float, int, int], sign: int) -> None:
-        reward, length, _ = item
-        for index, value in enumerate((reward, length, reward * reward, length * length, reward * length)):
-            self._sums[index] += sign * value
-
-
-class WindowCollector(Collector):
-    """What a window says, computed when it is asked for: at a scrape, not at every score."""
-
-    def __init__(self, reward: str, window: RewardWindow) -> None:
-        self._reward = reward
-        self._window = window
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Each gauge; without a value where the window does not say."""
-        window = self._window
-        for name, text, value in (
-            ("zhufu_reward_mean", f"Mean of the last {WINDOW} rewards.", window.mean()),
-            ("zhufu_reward_deviation", f"Standard deviation of the last {WINDOW} rewards.", window.deviation()),
-            (
-                "zhufu_reward_length_correlation",
-                f"Pearson correlation of reward and length, last {WINDOW} scored.",
-                window.length_correlation(),
-            ),
-            (
-                "zhufu_duplicate_ratio",
-                f"Share of completions seen before among the last {WINDOW} scored.",
-                window.duplicate_ratio(),
-            ),
-        ):
-            family = GaugeMetricFamily(name, text, labels=["reward"])
-            if value is not None:
-                family.add_metric([self._reward], value)
-            yield family
-
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        """The same: the registry takes the names from it."""
-        return self.collect()

@@ -7,9 +7,20 @@ The same models travel through the HTTP door and through the queue. ``reward`` i
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 MAX_ID_CHARACTERS = 128
 MAX_ROLLOUTS_PER_REQUEST = 10_000
@@ -43,7 +54,26 @@ def _is_finite(value: JsonValue) -> JsonValue:
     return value
 
 
-Text = Annotated[str, AfterValidator(_is_text)]
+class _Utf8:
+    """Makes pydantic refuse lone surrogates by itself, which it does where a length is to be counted.
+
+    As many calls of a Python function as texts would be a third of what parsing a request takes.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        if schema["type"] == "str":  # with bounds of a field where it has any
+            schema.setdefault("min_length", 0)
+        return schema
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = handler(schema)
+        if described.get("minLength") == 0:
+            del described["minLength"]
+        return described
+
+
+Text = Annotated[str, _Utf8()]
 FiniteJson = Annotated[JsonValue, AfterValidator(_is_finite)]
 Status = Literal["scored", "failed", "expired"]
 Identifier = Annotated[Text, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
@@ -75,6 +105,8 @@ class ScoreRequest(Contract):
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
+        if len({rollout.id for rollout in self.rollouts}) == len(self.rollouts):
+            return self
         seen: set[str] = set()
         for rollout in self.rollouts:
             if rollout.id in seen:

@@ -27,7 +27,9 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 from redis.exceptions import RedisError
 
-from shared.batching import BatchLimits, MicroBatcher, drop
+from shared.admission import Admission
+from shared.batch_selection import BatchLimits
+from shared.batching import MicroBatcher
 from shared.errors import InvalidRequest, NotReady, Problem, ShuttingDown
 from shared.http.auth import ApiKeys, bearer_scheme
 from shared.http.body import read_model
@@ -38,7 +40,7 @@ from shared.http.request_id import RequestIdMiddleware
 from shared.logging import configure_logging
 from shared.metrics import ServiceMetrics
 from shared.playground import Relay, playground_routes
-from shared.queue.broker import Broker, connect
+from shared.queue.broker import Broker
 from shared.queue.consumer import QueueDoor, QueueLimits
 from shared.readiness import ReadinessWatch
 from shared.schemas import (
@@ -61,6 +63,8 @@ log = structlog.get_logger(__name__)
 PREFETCH_BATCHES = 4
 """How many batches of rollouts one process takes from the queue ahead of its scorer, so that replicas share fairly."""
 REDIS_CHECK_SECONDS = 2.0
+WATCH_AFTER_SECONDS = 0.05
+"""A caller is watched, lest it goes, from when its answer takes longer than this."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,7 @@ class Admitted:
     """The rollouts of one HTTP request on their way to a score; ``begun`` is on the clock of `time.monotonic`."""
 
     rollouts: Sequence[Rollout]
-    futures: Sequence[asyncio.Future[Score]]
+    admission: Admission
     begun: float
 
 
@@ -108,7 +112,7 @@ class Service:
             await self.scorer.start()
             self.batcher.start()
             if self.settings.redis_url is not None:
-                self._broker = Broker(connect(self.settings.redis_url.get_secret_value()), self.scorer.info().name)
+                self._broker = Broker.from_url(self.settings.redis_url.get_secret_value(), self.scorer.info().name)
                 limits = QueueLimits(
                     max_in_work=min(
                         self.settings.max_pending_rollouts,
@@ -184,32 +188,17 @@ class Service:
         self.scorer.check_options(request.options)
         begun = time.monotonic()
         expires_at = begun + self.settings.request_timeout_seconds
-        futures = self.batcher.admit(request.rollouts, request.options, expires_at=expires_at)
-        return Admitted(rollouts=request.rollouts, futures=futures, begun=begun)
+        admission = self.batcher.admit(request.rollouts, request.options, expires_at=expires_at)
+        return Admitted(rollouts=request.rollouts, admission=admission, begun=begun)
 
-    async def resolved(self, admitted: Admitted, gone: asyncio.Task[Any]) -> list[Score]:
+    async def resolved(self, admitted: Admitted, gone: asyncio.Future[None]) -> list[Score]:
         """One score for each rollout, in order; none at all, and the rollouts dropped, when ``gone`` ends first."""
-        rollouts, futures = admitted.rollouts, admitted.futures
-        all_scored = asyncio.gather(*futures)
+        limit = self.settings.request_timeout_seconds + self.settings.score_timeout_seconds
         try:
-            await asyncio.wait(
-                [all_scored, gone],
-                timeout=self.settings.request_timeout_seconds + self.settings.score_timeout_seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if gone.done():
-                return []
-            scores = [
-                future.result() if future.done() else self._too_late(rollout.id, admitted.begun)
-                for rollout, future in zip(rollouts, futures, strict=True)
-            ]
+            await admitted.admission.wait(limit, gone)
+            return [] if gone.done() else self._told(admitted)
         finally:
-            drop(futures)
-            with contextlib.suppress(asyncio.CancelledError):
-                await all_scored
-        for rollout, score in zip(rollouts, scores, strict=True):
-            self.metrics.observe_score(score, rollout, door="http")
-        return scores
+            admitted.admission.drop()
 
     async def answer(self, http_request: Request, asked: ScoreRequest) -> list[Score]:
         """`admit` and `resolved` for an HTTP request, until its caller has gone; raises like `admit`.
@@ -218,14 +207,29 @@ class Service:
             ShuttingDown: The request outlasted the time to drain; another replica can do it.
         """
         admitted = self.admit(asked)
-        gone = asyncio.create_task(disconnected(http_request))
         try:
-            return await self.resolved(admitted, gone)
+            await admitted.admission.wait(WATCH_AFTER_SECONDS)
+            if admitted.admission.done:
+                return self._told(admitted)
+            gone = asyncio.create_task(disconnected(http_request))
+            try:
+                return await self.resolved(admitted, gone)
+            finally:
+                gone.cancel()
+                await asyncio.gather(gone, return_exceptions=True)
         except asyncio.CancelledError:  # only uvicorn cancels a request
             raise ShuttingDown("this replica shut down before the request was done") from None
         finally:
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
+            admitted.admission.drop()
+
+    def _told(self, admitted: Admitted) -> list[Score]:
+        """What there is to tell of each rollout now, counted."""
+        scores = [
+            admitted.admission.score(place) or self._too_late(rollout.id, admitted.begun)
+            for place, rollout in enumerate(admitted.rollouts)
+        ]
+        self.metrics.observe_scores(zip(scores, admitted.rollouts, strict=True), door="http")
+        return scores
 
     def _too_late(self, rollout_id: str, begun: float) -> Score:
         failure = ScoreFailure(code="deadline_expired", detail="not scored within the time allowed", retryable=True)

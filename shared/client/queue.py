@@ -18,14 +18,16 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from shared.client.base import DEFAULT_TIMEOUT_SECONDS, RewardClient, check_request
 from shared.errors import RewardProtocolError, RewardRejected, RewardUnavailable
-from shared.queue.broker import Broker, connect
-from shared.queue.messages import QueuedResult, QueuedRollout
+from shared.queue.broker import Broker
+from shared.queue.messages import QueuedResults, queued
 from shared.schemas import RewardInfo, Rollout, Score, ScoreFailure
 from shared.tasks import end_tasks
 
 MAX_QUEUED_ROLLOUTS = 50_000
 """A requester adds nothing while the stream holds this many; it waits."""
 ENQUEUE_BATCH = 256
+RESULTS_BATCH = 16
+"""Entries of one read; each holds up to as many scores as a service saves in one step."""
 FULL_WAIT_SECONDS = 0.05
 RECONNECT_WAIT_SECONDS = 0.25
 MAX_RECONNECT_WAIT_SECONDS = 5.0
@@ -45,10 +47,11 @@ class QueueRewardClient(RewardClient):
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         max_queued_rollouts: int = MAX_QUEUED_ROLLOUTS,
     ) -> None:
-        self._broker = Broker(connect(redis_url), reward)
+        self._broker = Broker.from_url(redis_url, reward)
         self._where = urllib.parse.urlsplit(redis_url).netloc.rpartition("@")[2]  # for errors: without credentials
         self._timeout_seconds = timeout_seconds
         self._max_queued_rollouts = max_queued_rollouts
+        self._forgetting: set[asyncio.Task[None]] = set()
 
     async def score(
         self,
@@ -71,7 +74,11 @@ class QueueRewardClient(RewardClient):
             timeout_seconds=self._timeout_seconds,
             max_queued_rollouts=self._max_queued_rollouts,
         )
-        return await request.run()
+        scores = await request.run()
+        forgetting = asyncio.create_task(request.forget())  # nobody needs to wait for that, but `aclose`
+        self._forgetting.add(forgetting)
+        forgetting.add_done_callback(self._forgetting.discard)
+        return scores
 
     async def info(self) -> RewardInfo:
         """See `RewardClient.info`; `RewardUnavailable` where no process serves this reward at the moment."""
@@ -94,6 +101,7 @@ class QueueRewardClient(RewardClient):
 
     async def aclose(self) -> None:
         """Close all connections."""
+        await asyncio.gather(*self._forgetting)
         await self._broker.aclose()
 
 
@@ -118,10 +126,7 @@ class _Request:
         self._max_queued_rollouts = max_queued_rollouts
         self._begun = time.monotonic()
         self._deadline = self._begun + timeout_seconds
-        self._payloads = {
-            rollout.id: QueuedRollout(request=self._id, rollout=rollout, options=options, trace=trace).model_dump_json()
-            for rollout in self._rollouts
-        }
+        self._payloads = dict(queued(self._id, self._rollouts, options, trace))
         self._scores: dict[str, Score] = {}
         self._added = False
         self._known = 0
@@ -129,23 +134,27 @@ class _Request:
         self._trouble = f"no process that scores {broker.keys.reward} answered in time"
 
     async def run(self) -> list[Score]:
+        """One score each. Unless it raises, `forget` is still to be called."""
         adding = asyncio.create_task(self._add())
         reading = asyncio.create_task(self._read())
         try:
-            done, _ = await asyncio.wait(
-                [adding, reading],
-                timeout=max(0.0, self._deadline - time.monotonic()),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            for task in done:
-                task.result()
-        finally:
-            await end_tasks([adding, reading])
-            await asyncio.shield(self._forget())
-        if not self._added and not self._scores:
-            raise RewardUnavailable(
-                f"nothing could be queued for {self._broker.keys.reward} within the time allowed: {self._trouble}"
-            )
+            try:
+                done, _ = await asyncio.wait(
+                    [adding, reading],
+                    timeout=max(0.0, self._deadline - time.monotonic()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for task in done:
+                    task.result()
+            finally:
+                await end_tasks([adding, reading])
+            if not self._added and not self._scores:
+                raise RewardUnavailable(
+                    f"nothing could be queued for {self._broker.keys.reward} within the time allowed: {self._trouble}"
+                )
+        except BaseException:
+            await asyncio.shield(self.forget())
+            raise
         return [self._scores.get(rollout.id) or self._expired(rollout) for rollout in self._rollouts]
 
     async def _add(self) -> None:
@@ -187,14 +196,15 @@ class _Request:
             await self._until_done(self._read_some)
 
     async def _read_some(self) -> None:
-        for entry, data in await self._broker.read_results(self._id, self._position, ENQUEUE_BATCH):
+        for entry, data in await self._broker.read_results(self._id, self._position, RESULTS_BATCH):
             self._position = entry
             try:
-                score = QueuedResult.model_validate_json(data).score
+                scores = QueuedResults.model_validate_json(data).scores
             except ValidationError as error:
                 raise RewardProtocolError("a result in the queue breaks the contract") from error
-            if score.id in self._payloads:
-                self._scores.setdefault(score.id, score)
+            for score in scores:
+                if score.id in self._payloads:
+                    self._scores.setdefault(score.id, score)
 
     async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
         """Do one step; wait and repeat it while Redis is away."""
@@ -212,7 +222,8 @@ class _Request:
             else:
                 return
 
-    async def _forget(self) -> None:
+    async def forget(self) -> None:
+        """Remove what the request keeps in Redis, where Redis can be asked; else it goes by itself, later."""
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(FORGET_TIMEOUT_SECONDS):
                 await self._broker.forget(self._id)

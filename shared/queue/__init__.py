@@ -9,6 +9,6 @@ sees each result exactly once.
 - `shared.queue.scripts`: the atomic steps, in Lua
 - `shared.queue.messages`: what an entry and a result look like
 - `shared.queue.broker`: those steps as typed calls, used by both sides
-- `shared.queue.consumer`: the queue door of a service
+- `shared.queue.consumer`: the queue door of a service; `shared.queue.outbox`: how it saves results
 - `shared.client.queue`: the requester's side
 """

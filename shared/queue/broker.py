@@ -1,13 +1,15 @@
 """The queue's steps as typed calls on one Redis connection pool; used by requesters and by scoring processes.
 
-Every call either did its work or raises a `redis.exceptions.RedisError`; none waits longer than the socket time-out.
+Every call either did its work or raises a `redis.exceptions.RedisError` or an OSError; none takes longer than
+`CALL_SECONDS`.
 Each may be repeated after a lost connection without harm: adding is idempotent by rollout id, completing by entry.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -24,6 +26,8 @@ ATTEMPTS_TTL_SECONDS = 86_400
 BLOCK_MS = 1_000
 """Longest wait of one blocking read; far below the socket time-out."""
 SOCKET_TIMEOUT_SECONDS = 10.0
+CALL_SECONDS = 15.0
+"""Longest time of one call, waits for a connection and for results included."""
 MAX_DEADLINE_DIGITS = 15
 
 Fields = dict[bytes, bytes]
@@ -40,7 +44,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """How one entry ends: its result for the requester and, where it was given up, its dead letter."""
+    """How one entry ends: its score for the requester, as JSON, and, where it was given up, its dead letter."""
 
     entry: str
     request: str | None
@@ -49,17 +53,27 @@ class Completion:
     dead_letter: str = ""
 
 
-def connect(url: str, max_connections: int = 256) -> Redis:
+def connect(
+    url: str, max_connections: int = 256, *, socket_timeout_seconds: float | None = SOCKET_TIMEOUT_SECONDS
+) -> Redis:
     """A client with time limits on every socket operation. Nothing is sent until the first call.
 
     Where all connections are in use, a call waits for one: many requests at once are no failure of Redis.
-    ValueError where the URL is not one of Redis.
+
+    Args:
+        url: Of Redis.
+        max_connections: Open at a time.
+        socket_timeout_seconds: Longest time to send, and to receive; None where each call is given a limit by others,
+            which costs redis-py a task less for each.
+
+    Raises:
+        ValueError: The URL is not one of Redis.
     """
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
         timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_timeout=socket_timeout_seconds,
         socket_connect_timeout=5.0,
         socket_keepalive=True,
         health_check_interval=15,
@@ -78,6 +92,13 @@ class Broker:
         self._renew = redis.register_script(scripts.RENEW)
         self._release = redis.register_script(scripts.RELEASE)
         self._prune = redis.register_script(scripts.PRUNE)
+        for command in ("XREAD", "XREADGROUP"):  # redis-py would make a dictionary of every entry, twice
+            redis.set_response_callback(command, _as_it_is)
+
+    @classmethod
+    def from_url(cls, url: str, reward: str) -> Broker:
+        """With connections of its own; ValueError where the URL is not one of Redis."""
+        return cls(connect(url, socket_timeout_seconds=None), reward)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -101,7 +122,7 @@ class Broker:
         for rollout_id, payload in payloads:
             arguments += (rollout_id, payload)
         keys = [self.keys.rollouts, self.keys.admitted(request)]
-        return int(await self._enqueue(keys=keys, args=arguments))
+        return int(await self._await(self._enqueue(keys=keys, args=arguments)))
 
     async def admitted(self, request: str) -> int:
         """How many rollouts of a request Redis knows of; they were added since it last lost its data."""
@@ -110,7 +131,7 @@ class Broker:
     async def read_results(self, request: str, after: str, count: int) -> list[tuple[str, bytes]]:
         """Wait a moment for results that came after the one given; (entry id, payload) pairs, maybe none."""
         answer = await self._await(self._redis.xread({self.keys.results(request): after}, count=count, block=BLOCK_MS))
-        return [(entry.decode(), fields[b"data"]) for _, entries in _streams(answer) for entry, fields in entries]
+        return [(entry.decode(), fields[b"data"]) for entry, fields in _entries(answer)]
 
     async def forget(self, request: str) -> None:
         """Remove what a request keeps in Redis. Its rollouts that have not begun are then expired, not scored."""
@@ -135,7 +156,7 @@ class Broker:
         answer = await self._await(
             self._redis.xreadgroup(GROUP, consumer, {self.keys.rollouts: ">"}, count=count, block=BLOCK_MS)
         )
-        return [_entry(entry, fields) for _, entries in _streams(answer) for entry, fields in entries]
+        return [_entry(entry, fields) for entry, fields in _entries(answer)]
 
     async def take_over(self, consumer: str, idle_ms: int, count: int) -> list[Entry]:
         """Lease up to ``count`` entries whose own consumer has been silent for ``idle_ms``."""
@@ -147,12 +168,12 @@ class Broker:
 
     async def renew(self, consumer: str, entries: Sequence[str]) -> set[str]:
         """Renew leases; returns the entries that another consumer holds or has completed."""
-        lost = await self._renew(keys=[self.keys.rollouts], args=[GROUP, consumer, *entries])
+        lost = await self._await(self._renew(keys=[self.keys.rollouts], args=[GROUP, consumer, *entries]))
         return {entry.decode() for entry in lost}
 
     async def release(self, consumer: str, idle_ms: int) -> None:
         """Let others take over at once what this consumer holds; where it holds nothing, remove it."""
-        await self._release(keys=[self.keys.rollouts], args=[GROUP, consumer, idle_ms])
+        await self._await(self._release(keys=[self.keys.rollouts], args=[GROUP, consumer, idle_ms]))
 
     async def complete(self, completions: Sequence[Completion]) -> int:
         """Save results and acknowledge their entries, atomically; returns how many were still open."""
@@ -168,7 +189,7 @@ class Broker:
                 completion.dead_letter,
             )
         keys = [self.keys.rollouts, self.keys.attempts, self.keys.dead, *map(self.keys.results, requests)]
-        return int(await self._complete(keys=keys, args=arguments))
+        return int(await self._await(self._complete(keys=keys, args=arguments)))
 
     async def repetitions(self, entries: Sequence[str]) -> list[int]:
         """How often each entry was tried again so far, the first try not counted."""
@@ -180,7 +201,7 @@ class Broker:
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hincrby(self.keys.attempts, entry, 1)
             pipeline.expire(self.keys.attempts, ATTEMPTS_TTL_SECONDS)
-            await pipeline.execute()
+            await self._await(pipeline.execute())
 
     async def alive(self, requests: Sequence[str]) -> tuple[dict[str, bool], int]:
         """Whether somebody waits for each request still, and the time of Redis in milliseconds."""
@@ -188,7 +209,7 @@ class Broker:
             pipeline.time()
             for request in requests:
                 pipeline.exists(self.keys.admitted(request))
-            (seconds, microseconds), *found = await pipeline.execute()
+            (seconds, microseconds), *found = await self._await(pipeline.execute())
         now = int(seconds) * 1000 + int(microseconds) // 1000
         return {request: bool(count) for request, count in zip(requests, found, strict=True)}, now
 
@@ -202,27 +223,36 @@ class Broker:
             pipeline.time()
             pipeline.xlen(self.keys.rollouts)
             pipeline.xrange(self.keys.rollouts, count=1)
-            (seconds, _), length, oldest = await pipeline.execute()
+            (seconds, _), length, oldest = await self._await(pipeline.execute())
         age = max(0.0, int(seconds) - int(oldest[0][0].split(b"-")[0]) / 1000) if oldest else 0.0
         return int(length), age
 
     async def remove_idle_consumers(self, idle_ms: int) -> int:
         """Forget consumers that hold nothing and have been silent; returns how many."""
-        return int(await self._prune(keys=[self.keys.rollouts], args=[GROUP, idle_ms]))
+        return int(await self._await(self._prune(keys=[self.keys.rollouts], args=[GROUP, idle_ms])))
 
     @staticmethod
     async def _await(answer: Any) -> Any:
-        """redis-py types its commands as "an awaitable, or the value"; on the asyncio client they are awaitables."""
-        return await answer
+        """What a call answers in time; TimeoutError, and its connection is closed, where it does not.
+
+        redis-py types its commands as "an awaitable, or the value"; on the asyncio client they are awaitables.
+        """
+        async with asyncio.timeout(CALL_SECONDS):
+            return await answer
 
 
-def _streams(answer: Any) -> list[tuple[bytes, list[tuple[bytes, Fields]]]]:
-    """Blocking reads answer None on time-out, a list under RESP2 and a dict of lists of lists under RESP3."""
+def _as_it_is(answer: Any, **_: Any) -> Any:
+    return answer
+
+
+def _entries(answer: Any) -> Iterator[tuple[bytes, Fields]]:
+    """Of a read of one stream, as it was received: None on time-out, a list of pairs under RESP2, a map under RESP3."""
     if not answer:
-        return []
-    if isinstance(answer, dict):
-        return [(name, [pair for part in parts for pair in part]) for name, parts in answer.items()]
-    return cast("list[tuple[bytes, list[tuple[bytes, Fields]]]]", answer)
+        return
+    for _, entries in answer.items() if isinstance(answer, dict) else answer:
+        for entry, fields in entries:
+            parts = iter(fields or ())
+            yield entry, dict(zip(parts, parts, strict=True))
 
 
 def _entry(entry: bytes, fields: Fields) -> Entry:

@@ -7,7 +7,7 @@ Five loops, each the only owner of its part:
   they do not wait behind a long queue. A rollout that was in flight when a process died is tried again;
   its last try runs alone, and only then does the count rise, so that a rollout that kills processes ends in the dead
   letters while those that shared its batch do not.
-- *complete* saves results; while Redis is away it keeps them and goes on when Redis is back.
+- *complete* saves results (`shared.queue.outbox`); while Redis is away it keeps them.
 - *renew* keeps the leases of all that is in work.
 - *report* publishes what the reward is, and the length and age of the queue.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import os
 import socket
 import time
@@ -29,11 +30,13 @@ from pydantic import ValidationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
+from shared.admission import Admission
 from shared.batching import MicroBatcher
 from shared.errors import InvalidRequest, Overloaded, ShuttingDown
 from shared.metrics import ServiceMetrics
 from shared.queue.broker import RESULT_MARGIN_MS, Broker, Completion, Entry
-from shared.queue.messages import DeadLetter, QueuedResult, QueuedRollout
+from shared.queue.messages import DeadLetter, QueuedRollout
+from shared.queue.outbox import Outbox
 from shared.schemas import RewardInfo, Score, ScoreFailure, Usage
 from shared.scorer import Scorer
 from shared.tasks import end_tasks
@@ -50,7 +53,6 @@ FULL_WAIT_SECONDS = 0.05
 """Shortest wait before what did not fit into the batcher is offered to it again."""
 TAKE_OVER_INTERVAL_SECONDS = 1.0
 """Longest wait between looks for what others left; so soon is handed on what a process gives back at its end."""
-COMPLETE_BATCH = 256
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,8 @@ class InWork:
     expires_at: float
     attempt: int = 1
     alone: bool = False
-    score: asyncio.Future[Score] | None = None
+    admission: Admission | None = None
+    place: int = 0
     spent: Usage | None = None
     """What earlier tries in this process cost."""
 
@@ -92,9 +95,9 @@ class QueueDoor:
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._in_work: dict[str, InWork] = {}
         self._room = asyncio.Event()
-        # Both queues are bounded by what is in work: less than three times `max_in_work`, as the two loops that take
+        # Both are bounded by what is in work: less than three times `max_in_work`, as the two loops that take
         # entries may overlap. Only unreadable entries are finished without having been in work.
-        self._finished: asyncio.Queue[Completion] = asyncio.Queue()
+        self._outbox = Outbox(broker, metrics)
         self._last_tries: asyncio.Queue[InWork] = asyncio.Queue()
         self._last_tries_open = 0
         self._take_over_from = time.monotonic()
@@ -132,10 +135,9 @@ class QueueDoor:
     async def close(self, timeout_seconds: float) -> None:
         """Save the results that are there and hand all else to other processes. Call after the batcher drained."""
         deadline = time.monotonic() + timeout_seconds
-        await asyncio.sleep(0)  # lets the futures that the batcher just resolved reach `_on_score`
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
-                await self._finished.join()
+                await self._outbox.empty()
         await end_tasks(self._keepers)
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             idle_ms = round(self._limits.lease_seconds * 1000)
@@ -206,12 +208,15 @@ class QueueDoor:
                 readable.append((entry, QueuedRollout.model_validate_json(entry.data)))
             except ValidationError:
                 self._finish_unreadable(entry)
+        if not readable:
+            return
         requests = sorted({message.request for _, message in readable})
         alive, now_ms = await self._broker.alive(requests)
         repeated = [0] * len(readable)
-        if taken_over and readable:
+        if taken_over:
             repeated = await self._broker.repetitions([entry.id for entry, _ in readable])
         now = time.monotonic()
+        fresh: list[InWork] = []
         for (entry, message), repetitions in zip(readable, repeated, strict=True):
             work = InWork(
                 entry=entry,
@@ -228,7 +233,12 @@ class QueueDoor:
             elif taken_over:
                 await self._try_after_crash(work)
             else:
-                self._admit(work)
+                fresh.append(work)
+        for _, alike in itertools.groupby(fresh, key=lambda work: (work.message.options, work.expires_at)):
+            works = list(alike)
+            fitting = self._batcher.room
+            self._admit(works[:fitting])
+            self._admit(works[fitting:])
 
     async def _try_after_crash(self, work: InWork) -> None:
         """The process that tried this rollout died: once more with others, or, where it is the last try, alone."""
@@ -240,7 +250,7 @@ class QueueDoor:
             self._last_tries.put_nowait(work)
         else:
             await self._count_try(work)
-            self._admit(work)
+            self._admit([work])
 
     async def _count_try(self, work: InWork) -> None:
         """Note that a try begins. Where Redis cannot, let the lease go: no try is uncounted, and none forgotten."""
@@ -257,38 +267,49 @@ class QueueDoor:
             if work.entry.id in self._in_work:
                 await self._count_try(work)
                 work.alone = True
-                self._admit(work)
+                self._admit([work])
             while work.entry.id in self._in_work:  # until its result is saved: the next one may end this process
                 await self._until_room()
         finally:
             self._last_tries_open -= 1
             self._room.set()
 
-    def _admit(self, work: InWork) -> None:
-        message = work.message
-        log.debug("rollout_read", entry=work.entry.id, request_id=message.trace, attempt=work.attempt)
+    def _admit(self, works: Sequence[InWork]) -> None:
+        """Give to the batcher what has the same options and deadline; all of it, or none."""
+        if not works:
+            return
+        first = works[0]
+        for work in works:
+            log.debug("rollout_read", entry=work.entry.id, request_id=work.message.trace, attempt=work.attempt)
         try:
-            self._scorer.check_options(message.options)
-            (work.score,) = self._batcher.admit(
-                [message.rollout], message.options, expires_at=work.expires_at, alone=work.alone
+            self._scorer.check_options(first.message.options)
+            admission = self._batcher.admit(
+                [work.message.rollout for work in works],
+                first.message.options,
+                expires_at=first.expires_at,
+                alone=first.alone,
+                on_score=lambda place, score: self._on_score(works[place], score),
             )
         except InvalidRequest as error:
-            self._give_up(work, _failure(error.code, error.detail))
+            for work in works:
+                self._give_up(work, _failure(error.code, error.detail))
         except (Overloaded, ShuttingDown):
-            self._try_later(work, max(self._limits.retry_wait_seconds, FULL_WAIT_SECONDS), counts=False)
+            for work in works:
+                self._try_later(work, max(self._limits.retry_wait_seconds, FULL_WAIT_SECONDS), counts=False)
         except Exception as error:  # whatever a scorer raises on options of others, this loop goes on
-            log.error("check_options_raised", entry=work.entry.id, exc_info=error)
+            log.error("check_options_raised", entry=first.entry.id, exc_info=error)
             detail = "the scorer ended with an unexpected error; the log of the service has it"
-            self._give_up(work, _failure("scorer_error", detail))
+            for work in works:
+                self._give_up(work, _failure("scorer_error", detail))
         else:
-            work.score.add_done_callback(lambda score: self._on_score(work, score))
+            for place, work in enumerate(works):
+                work.admission, work.place = admission, place
 
     # Ending
 
-    def _on_score(self, work: InWork, future: asyncio.Future[Score]) -> None:
-        if future.cancelled() or work.entry.id not in self._in_work:
+    def _on_score(self, work: InWork, score: Score) -> None:
+        if work.entry.id not in self._in_work:
             return
-        score = future.result()
         if work.spent is not None:
             score = score.model_copy(update={"usage": _sum(work.spent, score.usage)})
         failure = score.error
@@ -316,7 +337,7 @@ class QueueDoor:
             with contextlib.suppress(RedisError, OSError):  # the count in Redis matters only if this process dies too
                 await self._broker.count_repetition(work.entry.id)
         if work.entry.id in self._in_work:
-            self._admit(work)
+            self._admit([work])
 
     def _expire(self, work: InWork, detail: str) -> None:
         self._finish(work, self._without_reward(work, "expired", "deadline_expired", detail))
@@ -329,14 +350,14 @@ class QueueDoor:
         self._finish(work, score, dead_letter=self._dead_letter(work.entry, failure, work.attempt))
 
     def _finish(self, work: InWork, score: Score, dead_letter: str = "") -> None:
-        self._metrics.observe_score(score, work.message.rollout, door="queue")
+        self._outbox.count(score, work.message.rollout)
         left_ms = max(0, round((work.expires_at - time.monotonic()) * 1000))
-        self._finished.put_nowait(
+        self._outbox.add(
             Completion(
                 entry=work.entry.id,
                 request=work.message.request,
                 result_ttl_ms=left_ms + RESULT_MARGIN_MS,
-                result=QueuedResult(score=score).model_dump_json(),
+                result=score.model_dump_json(),
                 dead_letter=dead_letter,
             )
         )
@@ -345,9 +366,7 @@ class QueueDoor:
         """An entry that nobody of ours wrote has no requester that could be told: only a dead letter."""
         log.error("dead_letter", entry=entry.id, code="unreadable_entry")
         letter = self._dead_letter(entry, _failure("unreadable_entry", "the entry is not a queued rollout"), 1)
-        self._finished.put_nowait(
-            Completion(entry=entry.id, request=None, result_ttl_ms=0, result="", dead_letter=letter)
-        )
+        self._outbox.add(Completion(entry=entry.id, request=None, result_ttl_ms=0, result="", dead_letter=letter))
 
     def _dead_letter(self, entry: Entry, failure: ScoreFailure, attempts: int) -> str:
         self._metrics.dead_letter_total.inc()
@@ -360,19 +379,7 @@ class QueueDoor:
         ).model_dump_json()
 
     async def _complete(self) -> None:
-        batch = [await self._finished.get()]
-        while len(batch) < COMPLETE_BATCH and not self._finished.empty():
-            batch.append(self._finished.get_nowait())
-        try:
-            await self._broker.complete(batch)
-        except (RedisError, OSError):
-            for completion in batch:  # nothing was saved, or it was and repeating it changes nothing
-                self._finished.put_nowait(completion)
-            raise
-        finally:
-            for _ in batch:
-                self._finished.task_done()
-        for completion in batch:
+        for completion in await self._outbox.save():
             self._in_work.pop(completion.entry, None)
         self._room.set()
 
@@ -382,8 +389,8 @@ class QueueDoor:
         if held := list(self._in_work):
             for entry in await self._broker.renew(self._consumer, held):
                 work = self._in_work.pop(entry, None)
-                if work is not None and work.score is not None:
-                    work.score.cancel()
+                if work is not None and work.admission is not None:
+                    work.admission.drop([work.place])
         await asyncio.sleep(self._limits.lease_seconds / 3)
 
     async def _report(self) -> None:

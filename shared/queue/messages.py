@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from shared.schemas import FiniteJson, Rollout, Score, ScoreFailure
 
@@ -18,12 +20,27 @@ class QueuedRollout(BaseModel):
     trace: str
 
 
-class QueuedResult(BaseModel):
-    """The payload of one entry of a results stream."""
+def queued(
+    request: str, rollouts: Sequence[Rollout], options: Mapping[str, JsonValue], trace: str
+) -> list[tuple[str, str]]:
+    """The rollouts of one request as (rollout id, JSON of a `QueuedRollout`) pairs.
+
+    What they share is checked and rendered once.
+    """
+    if not rollouts:
+        return []
+    first = QueuedRollout(request=request, rollout=rollouts[0], options=dict(options), trace=trace)
+    head = first.model_dump_json(include={"request"})[:-1]
+    tail = first.model_dump_json(include={"options", "trace"})[1:]
+    return [(each.id, f'{head},"rollout":{each.model_dump_json()},{tail}') for each in rollouts]
+
+
+class QueuedResults(BaseModel):
+    """The payload of one entry of a results stream: what was saved for its request in one step."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
-    score: Score
+    scores: list[Score]
 
 
 class DeadLetter(BaseModel):

@@ -8,13 +8,17 @@ ENQUEUE = """
 local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
 local now = redis.call('TIME')
 local deadline = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000) + tonumber(ARGV[2])
+deadline = string.format('%.0f', deadline)
+local known = redis.call('EXISTS', KEYS[2]) == 1
 local added = 0
 for i = 4, #ARGV, 2 do
-  if redis.call('SISMEMBER', KEYS[2], ARGV[i]) == 0 then
-    if room <= 0 then break end
-    redis.call('XADD', KEYS[1], '*', 'deadline', string.format('%.0f', deadline), 'data', ARGV[i + 1])
-    redis.call('SADD', KEYS[2], ARGV[i])
-    room = room - 1
+  if room > 0 then
+    if redis.call('SADD', KEYS[2], ARGV[i]) == 1 then
+      redis.call('XADD', KEYS[1], '*', 'deadline', deadline, 'data', ARGV[i + 1])
+      room = room - 1
+    end
+  elseif not known or redis.call('SISMEMBER', KEYS[2], ARGV[i]) == 0 then
+    break
   end
   added = added + 1
 end
@@ -24,25 +28,33 @@ return added
 
 COMPLETE = """
 -- KEYS: rollouts, attempts, dead, then the results streams
--- ARGV: group, dead_max_length, then for each (entry id, index of its results key or 0, ttl, result, dead letter or '')
--- Saves the result and acknowledges the entry in one step; an entry that somebody else completed is passed over.
-local done = 0
+-- ARGV: group, dead_max_length, then for each (entry id, index of its results key or 0, ttl, score, dead letter or '')
+-- Saves results and acknowledges their entries in one step; an entry that somebody else completed is passed over.
+-- The scores of one request are saved as one entry. At most some thousands at a time: Lua's stack is bounded.
+local done, scores, ttls = {}, {}, {}
 for i = 3, #ARGV, 5 do
-  local entry, index, ttl, result, dead = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local entry, index, dead = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 4]
   if redis.call('XACK', KEYS[1], ARGV[1], entry) == 1 then
-    redis.call('XDEL', KEYS[1], entry)
-    redis.call('HDEL', KEYS[2], entry)
+    done[#done + 1] = entry
     if index > 0 then
-      redis.call('XADD', KEYS[3 + index], '*', 'data', result)
-      redis.call('PEXPIRE', KEYS[3 + index], ttl)
+      local of = scores[index]
+      if of then of[#of + 1] = ARGV[i + 3] else scores[index] = {ARGV[i + 3]} end
+      ttls[index] = math.max(ttls[index] or 0, tonumber(ARGV[i + 2]))
     end
     if dead ~= '' then
       redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'data', dead)
     end
-    done = done + 1
   end
 end
-return done
+if #done > 0 then
+  redis.call('XDEL', KEYS[1], unpack(done))
+  if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HDEL', KEYS[2], unpack(done)) end
+end
+for index, of in pairs(scores) do
+  redis.call('XADD', KEYS[3 + index], '*', 'data', '{"scores":[' .. table.concat(of, ',') .. ']}')
+  redis.call('PEXPIRE', KEYS[3 + index], string.format('%.0f', ttls[index]))
+end
+return #done
 """
 
 RENEW = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -29,8 +30,13 @@ async def add(broker: Broker, *numbers: int, request: str = "r1", max_length: in
     return await broker.enqueue(request, chosen, max_length=max_length, milliseconds_left=60_000)
 
 
-def completion(entry: str, *, request: str | None = "r1", result: str = "一分", dead_letter: str = "") -> Completion:
+def completion(entry: str, *, request: str | None = "r1", result: str = '"一分"', dead_letter: str = "") -> Completion:
     return Completion(entry=entry, request=request, result_ttl_ms=60_000, result=result, dead_letter=dead_letter)
+
+
+async def results_of(broker: Broker, request: str) -> list[list[str]]:
+    """What was saved, step by step."""
+    return [json.loads(data)["scores"] for _, data in await broker.read_results(request, "0", 10)]
 
 
 async def test_adding_again_adds_only_what_is_not_there(broker: Broker, redis_server: RedisServer) -> None:
@@ -64,9 +70,9 @@ async def test_an_entry_is_read_by_one_consumer_with_its_deadline(broker: Broker
 async def test_completing_twice_saves_one_result(broker: Broker, redis_server: RedisServer) -> None:
     await add(broker, 0, 1)
     entries = await broker.read("c1", 10)
-    assert await broker.complete([completion(entries[0].id), completion(entries[0].id, result="二分")]) == 1
-    assert await broker.complete([completion(entries[0].id, result="三分"), completion(entries[1].id)]) == 1
-    assert [data.decode() for _, data in await broker.read_results("r1", "0", 10)] == ["一分", "一分"]
+    assert await broker.complete([completion(entries[0].id), completion(entries[0].id, result='"二分"')]) == 1
+    assert await broker.complete([completion(entries[0].id, result='"三分"'), completion(entries[1].id)]) == 1
+    assert await results_of(broker, "r1") == [["一分"], ["一分"]]
     assert length_of(redis_server) == 0
 
 
@@ -76,12 +82,24 @@ async def test_results_of_several_requests_go_to_their_own_streams_and_have_a_tt
     await add(broker, 0, request="r1")
     await add(broker, 1, request="r2")
     first, second = await broker.read("c1", 10)
-    done = [completion(first.id, request="r1"), completion(second.id, request="r2", result="二分")]
+    done = [completion(first.id, request="r1"), completion(second.id, request="r2", result='"二分"')]
     assert await broker.complete(done) == 2
-    assert [data.decode() for _, data in await broker.read_results("r2", "0", 10)] == ["二分"]
+    assert await results_of(broker, "r2") == [["二分"]]
     with redis_server.client() as client:
         assert 0 < client.pttl(KEYS.results("r1")) <= 60_000
         assert client.ttl(KEYS.admitted("r1")) > 60
+
+
+async def test_what_is_saved_in_one_step_is_one_entry_for_each_request(broker: Broker) -> None:
+    await add(broker, 0, 1, 2, request="r1")
+    await add(broker, 3, request="r2")
+    entries = await broker.read("c1", 10)
+    await broker.complete([completion(entries[1].id, result='"别人"')])
+    done = [completion(entry.id, result=f'"{number}分"') for number, entry in enumerate(entries[:3])]
+    done.append(completion(entries[3].id, request="r2"))
+    assert await broker.complete(done) == 3
+    assert await results_of(broker, "r1") == [["别人"], ["0分", "2分"]]
+    assert await results_of(broker, "r2") == [["一分"]]
 
 
 async def test_a_dead_letter_is_kept_in_the_same_step_as_the_result(broker: Broker, redis_server: RedisServer) -> None:

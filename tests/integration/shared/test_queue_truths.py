@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.queue.broker import Broker, connect
-from shared.queue.messages import QueuedResult, QueuedRollout
+from shared.queue.messages import QueuedResults, QueuedRollout
 from shared.schemas import Score
 from tests.conftest import StartService
 from tests.support.greetings import rollout, rollouts
@@ -68,7 +68,8 @@ async def test_after_kill_9_in_the_middle_of_a_batch_every_rollout_still_gets_ex
     if other is None:
         other = start_service(redis=redis_server, lease_seconds=1, max_batch_rollouts=BATCH)
     await until(lambda: length_of(redis_server) == 0, "all are done")
-    results = [QueuedResult.model_validate_json(data).score for _, data in await broker.read_results("r1", "0", 1000)]
+    saved = await broker.read_results("r1", "0", 1000)
+    results = [score for _, data in saved for score in QueuedResults.model_validate_json(data).scores]
     await broker.aclose()
     assert sorted(score.id for score in results) == sorted(each.id for each in asked)
     assert {score.status for score in results} == {"scored"}
@@ -375,7 +376,7 @@ async def test_entries_that_nobody_can_read_end_as_dead_letters_and_stop_nothing
 async def test_the_same_result_twice_counts_once(redis_server: RedisServer) -> None:
     def result(number: int, reward: float) -> str:
         score = Score(id=rollout(number).id, status="scored", reward=reward, version="v", latency_seconds=0)
-        return QueuedResult(score=score).model_dump_json()
+        return QueuedResults(scores=[score]).model_dump_json()
 
     async with queue_of(redis_server) as client:
         scoring = asyncio.create_task(client.score(rollouts(2)))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.batching import BatchLimits, Work, nearest_in_length
-from shared.schemas import Score
+from shared.admission import Admission, Work
+from shared.batch_selection import BatchLimits, nearest_in_length
 from tests.support.greetings import rollout
 
 costs_lists = st.lists(st.integers(1, 600), min_size=1, max_size=80)
@@ -24,10 +24,6 @@ limits_kinds = st.builds(
 )
 
 
-class _NoFuture(asyncio.Future[Score]):
-    """Selection looks at costs alone."""
-
-
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
@@ -35,10 +31,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-def window_of(costs: list[int], loop: asyncio.AbstractEventLoop) -> list[tuple[int, Work]]:
-    return [
-        (
-            number,
+def window_of(costs: list[int], loop: asyncio.AbstractEventLoop) -> list[Work]:
+    async def made() -> list[Work]:
+        admission = Admission({}, None)
+        return [
             Work(
                 rollout=rollout(number),
                 options={},
@@ -47,11 +43,14 @@ def window_of(costs: list[int], loop: asyncio.AbstractEventLoop) -> list[tuple[i
                 alone=False,
                 admitted_at=0.0,
                 expires_at=1.0,
-                score=_NoFuture(loop=loop),
-            ),
-        )
-        for number, cost in enumerate(costs)
-    ]
+                admission=admission,
+                place=number,
+                number=number,
+            )
+            for number, cost in enumerate(costs)
+        ]
+
+    return loop.run_until_complete(made())
 
 
 @given(costs=costs_lists, limits=limits_kinds)
@@ -59,7 +58,7 @@ def test_the_oldest_is_in_every_batch_and_nothing_twice(
     loop: asyncio.AbstractEventLoop, costs: list[int], limits: BatchLimits
 ) -> None:
     chosen = nearest_in_length(window_of(costs, loop), limits)
-    numbers = [number for number, _ in chosen]
+    numbers = [work.number for work in chosen]
     assert 0 in numbers
     assert len(set(numbers)) == len(numbers)
 
@@ -71,8 +70,8 @@ def test_a_batch_of_several_keeps_all_limits(
     chosen = nearest_in_length(window_of(costs, loop), limits)
     assert len(chosen) <= limits.max_batch_rollouts
     if len(chosen) > 1:
-        padded = len(chosen) * max(work.cost for _, work in chosen)
-        padding = padded - sum(work.cost for _, work in chosen)
+        padded = len(chosen) * max(work.cost for work in chosen)
+        padding = padded - sum(work.cost for work in chosen)
         assert padded <= limits.max_batch_tokens
         assert padding <= limits.max_padding_share * padded + 1e-6
 
@@ -83,9 +82,9 @@ def test_a_batch_has_no_gap_nobody_left_out_is_nearer_than_both_ends(
 ) -> None:
     window = window_of(costs, loop)
     chosen = nearest_in_length(window, limits)
-    inside = {number for number, _ in chosen}
-    low, high = min(work.cost for _, work in chosen), max(work.cost for _, work in chosen)
-    assert not [number for number, work in window if low < work.cost < high and number not in inside]
+    inside = {work.number for work in chosen}
+    low, high = min(work.cost for work in chosen), max(work.cost for work in chosen)
+    assert not [work for work in window if low < work.cost < high and work.number not in inside]
 
 
 @given(costs=costs_lists, limits=limits_kinds)
@@ -96,10 +95,10 @@ def test_the_oldest_never_starves_every_batch_takes_it_so_all_have_their_turn(
     taken: list[int] = []
     rounds = 0
     while waiting:
-        oldest = waiting[0][0]
-        chosen = {number for number, _ in nearest_in_length(waiting, limits)}
+        oldest = waiting[0].number
+        chosen = {work.number for work in nearest_in_length(waiting, limits)}
         assert oldest in chosen
-        waiting = [entry for entry in waiting if entry[0] not in chosen]
+        waiting = [work for work in waiting if work.number not in chosen]
         taken += chosen
         rounds += 1
     assert sorted(taken) == list(range(len(costs)))
@@ -114,12 +113,12 @@ def test_equal_lengths_fill_a_batch_up(loop: asyncio.AbstractEventLoop) -> None:
 def test_far_lengths_are_left_for_a_batch_of_their_own(loop: asyncio.AbstractEventLoop) -> None:
     limits = BatchLimits(max_pending=100, max_batch_rollouts=8, max_batch_tokens=10_000, max_padding_share=0.15)
     costs = [20, 512, 21, 500, 19, 505]
-    assert {number for number, _ in nearest_in_length(window_of(costs, loop), limits)} == {0, 2, 4}
+    assert {work.number for work in nearest_in_length(window_of(costs, loop), limits)} == {0, 2, 4}
 
 
 def test_an_oversized_rollout_is_taken_alone_rather_than_never(loop: asyncio.AbstractEventLoop) -> None:
     limits = BatchLimits(max_pending=100, max_batch_rollouts=8, max_batch_tokens=100)
-    assert [number for number, _ in nearest_in_length(window_of([400, 10, 400], loop), limits)] == [0]
+    assert [work.number for work in nearest_in_length(window_of([400, 10, 400], loop), limits)] == [0]
 
 
 def test_batches_of_mixed_lengths_carry_little_padding(loop: asyncio.AbstractEventLoop) -> None:
@@ -130,6 +129,6 @@ def test_batches_of_mixed_lengths_carry_little_padding(loop: asyncio.AbstractEve
     while waiting:
         batch = nearest_in_length(waiting, limits)
         sizes.append(len(batch))
-        chosen = {number for number, _ in batch}
-        waiting = [entry for entry in waiting if entry[0] not in chosen]
+        chosen = {work.number for work in batch}
+        waiting = [work for work in waiting if work.number not in chosen]
     assert sum(sizes) / len(sizes) > 12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, Protocol
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from pydantic import JsonValue
 
-from shared.batching import BatchLimits, MicroBatcher, drop
+from shared.batch_selection import BatchLimits
+from shared.batching import MicroBatcher
 from shared.errors import NotReady, Overloaded, ScoringFailed, ShuttingDown
 from shared.metrics import ServiceMetrics
 from shared.schemas import Rollout, Score, Usage
@@ -72,7 +74,7 @@ def soon() -> float:
 
 async def outcomes(batcher: MicroBatcher, asked: Sequence[Rollout], *, alone: bool = False) -> list[Score]:
     async with asyncio.timeout(GENEROUS_SECONDS):
-        return await asyncio.gather(*batcher.admit(asked, {}, expires_at=soon(), alone=alone))
+        return await batcher.admit(asked, {}, expires_at=soon(), alone=alone).scores()
 
 
 def codes(scores: Sequence[Score]) -> list[str]:
@@ -168,7 +170,7 @@ async def test_only_rollouts_with_the_same_options_share_a_batch() -> None:
         plain = batcher.admit(rollouts(2, first=4), {"mode": "plain"}, expires_at=soon())
         again = batcher.admit(rollouts(2, first=6), {"mode": "polite"}, expires_at=soon())
         gate.opened.set()
-        await asyncio.gather(*first, *polite, *plain, *again)
+        await asyncio.gather(*(each.scores() for each in (first, polite, plain, again)))
     assert seen == [(1, {}), (5, {"mode": "polite"}), (2, {"mode": "plain"})]
 
 
@@ -186,8 +188,8 @@ async def test_a_request_is_admitted_whole_or_not_at_all() -> None:
         last = batcher.admit(rollouts(3, first=30), {}, expires_at=soon())
         assert batcher.room == 0
         gate.opened.set()
-        scores = await asyncio.gather(*first, *taken, *last)
-        assert codes(scores) == ["scored"] * 11
+        scores = await asyncio.gather(*(each.scores() for each in (first, taken, last)))
+        assert codes(list(itertools.chain(*scores))) == ["scored"] * 11
         assert batcher.unresolved == 0
 
 
@@ -201,8 +203,8 @@ async def test_a_rollout_whose_deadline_passed_is_expired_and_not_scored() -> No
         intime = batcher.admit([rollout(2)], {}, expires_at=soon())
         await asyncio.sleep(0.02)
         gate.opened.set()
-        (score,) = await asyncio.gather(*late)
-        await asyncio.gather(*first, *intime)
+        (score,) = await late.scores()
+        await asyncio.gather(first.scores(), intime.scores())
     assert score.status == "expired"
     assert score.error is not None
     assert score.error.code == "deadline_expired"
@@ -216,14 +218,42 @@ async def test_a_dropped_rollout_is_not_scored_and_gives_its_place_free_at_once(
         first = batcher.admit([rollout(0)], {}, expires_at=soon())
         await gate.entered.wait()
         gone = batcher.admit(rollouts(4, first=1), {}, expires_at=soon())
-        drop(gone)
-        await until(lambda: batcher.room == 4)
+        gone.drop()
+        assert batcher.room == 4
         kept = batcher.admit(rollouts(4, first=10), {}, expires_at=soon())
         gate.opened.set()
-        await asyncio.gather(*first, *kept)
+        await asyncio.gather(first.scores(), kept.scores())
     assert sorted(id_ for batch in scorer.batches for id_ in batch) == sorted(
         each.id for each in [rollout(0), *rollouts(4, first=10)]
     )
+
+
+async def test_one_of_several_can_be_dropped_and_the_others_are_scored() -> None:
+    gate = Gate()
+    scorer = ScriptedScorer(gate)
+    told: dict[int, Score] = {}
+    async with running(scorer) as batcher:
+        first = batcher.admit([rollout(0)], {}, expires_at=soon())
+        await gate.entered.wait()
+        others = batcher.admit(rollouts(3, first=1), {}, expires_at=soon(), on_score=told.__setitem__)
+        others.drop([1])
+        gate.opened.set()
+        await first.scores()
+        await until(lambda: len(told) == 2)
+        with pytest.raises(asyncio.CancelledError):
+            await others.scores()
+    assert {place: score.id for place, score in told.items()} == {0: rollout(1).id, 2: rollout(3).id}
+    assert (others.done, others.score(1)) == (False, None)
+    assert [sorted(batch) for batch in scorer.batches] == [[rollout(0).id], [rollout(1).id, rollout(3).id]]
+
+
+async def test_a_receiver_of_scores_that_raises_costs_nobody_a_score() -> None:
+    def broken(place: int, score: Score) -> None:
+        raise ZeroDivisionError("a bug of the receiver")
+
+    async with running(MarkedScorer()) as batcher:
+        admission = batcher.admit(rollouts(3), {}, expires_at=soon(), on_score=broken)
+        assert codes(await admission.scores()) == ["scored"] * 3
 
 
 @settings(max_examples=30)
@@ -359,13 +389,13 @@ async def test_a_rollout_that_is_to_be_alone_shares_no_batch() -> None:
     async with running(scorer) as batcher:
         first = batcher.admit([rollout(0)], {}, expires_at=soon())
         await gate.entered.wait()
-        futures = [
-            *batcher.admit(rollouts(2, first=1), {}, expires_at=soon()),
-            *batcher.admit(rollouts(2, first=3), {}, expires_at=soon(), alone=True),
-            *batcher.admit(rollouts(2, first=5), {}, expires_at=soon()),
+        others = [
+            batcher.admit(rollouts(2, first=1), {}, expires_at=soon()),
+            batcher.admit(rollouts(2, first=3), {}, expires_at=soon(), alone=True),
+            batcher.admit(rollouts(2, first=5), {}, expires_at=soon()),
         ]
         gate.opened.set()
-        await asyncio.gather(*first, *futures)
+        await asyncio.gather(*(each.scores() for each in (first, *others)))
     ids = [rollout(number).id for number in range(7)]
     begun = [set(batch) for batch in scorer.batches]
     assert begun == [{ids[0]}, {ids[1], ids[2], ids[5], ids[6]}, {ids[3]}, {ids[4]}]
@@ -391,14 +421,14 @@ async def test_drain_finishes_what_was_admitted_and_takes_nothing_new() -> None:
     scorer = MarkedScorer(seconds_per_batch=0.01)
     batcher = batcher_of(scorer, max_batch_rollouts=4)
     batcher.start()
-    futures = batcher.admit(rollouts(20), {}, expires_at=soon())
+    admission = batcher.admit(rollouts(20), {}, expires_at=soon())
     draining = asyncio.create_task(batcher.drain(GENEROUS_SECONDS))
     await asyncio.sleep(0)
     with pytest.raises(ShuttingDown):
         batcher.admit([rollout(99)], {}, expires_at=soon())
     await draining
-    assert all(future.done() for future in futures)
-    assert codes([future.result() for future in futures]) == ["scored"] * 20
+    assert admission.done
+    assert codes(await admission.scores()) == ["scored"] * 20
     assert batcher.unresolved == 0
     assert not batcher.alive
 
@@ -407,11 +437,11 @@ async def test_a_drain_out_of_time_gives_failures_and_leaves_nobody_waiting() ->
     gate = Gate()
     batcher = batcher_of(ScriptedScorer(gate), max_batch_rollouts=4)
     batcher.start()
-    futures = batcher.admit(rollouts(20), {}, expires_at=soon())
+    admission = batcher.admit(rollouts(20), {}, expires_at=soon())
     await gate.entered.wait()
     await batcher.drain(0.05)
-    assert all(future.done() for future in futures)
-    scores = [future.result() for future in futures]
+    assert admission.done
+    scores = await admission.scores()
     assert codes(scores) == ["shutting_down"] * 20
     assert all(score.error is not None and score.error.retryable for score in scores)
 

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
-from shared.metrics import WINDOW, WINDOW_MINIMUM, RewardWindow, RunningMean, ServiceMetrics
+from shared.metrics import ServiceMetrics
+from shared.reward_window import WINDOW, WINDOW_MINIMUM, RewardWindow, RunningMean
 from shared.schemas import Score, ScoreFailure
 from tests.support.greetings import rollout
 
@@ -102,7 +103,7 @@ def test_the_window_forgets_what_left_it() -> None:
     for number in range(500):
         window.add(number % 7, "同一句" if number < 400 else f"第{number}句")
     assert window.duplicate_ratio() == 0
-    assert len(window._seen) == WINDOW_MINIMUM
+    assert len(window._items) == WINDOW_MINIMUM
 
 
 def test_outcomes_are_counted_by_door_and_status_and_only_rewards_are_measured() -> None:

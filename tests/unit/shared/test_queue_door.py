@@ -12,13 +12,14 @@ from prometheus_client import CollectorRegistry
 from pydantic import JsonValue
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from shared.batching import BatchLimits, MicroBatcher
+from shared.batch_selection import BatchLimits
+from shared.batching import MicroBatcher
 from shared.errors import ScoringFailed
 from shared.metrics import ServiceMetrics
 from shared.queue.broker import Broker, Completion, Entry, _entry
 from shared.queue.consumer import QueueDoor, QueueLimits
 from shared.queue.keys import QueueKeys
-from shared.queue.messages import DeadLetter, QueuedResult, QueuedRollout
+from shared.queue.messages import DeadLetter, QueuedRollout
 from shared.schemas import Rollout, Score, Usage
 from shared.scorer import Outcome, Scored
 from tests.support.greetings import COMPLETIONS, rollout, rollouts
@@ -54,7 +55,7 @@ class MemoryBroker(Broker):
             (self.abandoned if abandoned else self.new).append(entry)
 
     def score_of(self, each: Rollout) -> Score:
-        scores = [QueuedResult.model_validate_json(done.result).score for done in self.completed.values()]
+        scores = [Score.model_validate_json(done.result) for done in self.completed.values()]
         (score,) = [score for score in scores if score.id == each.id]
         return score
 
@@ -212,16 +213,16 @@ async def test_a_last_try_runs_alone_also_when_the_batcher_was_full_at_first() -
     scorer = Gated()
     async with door_of(broker, scorer, max_attempts=2, max_pending=4) as (_, batcher):
         late = time.monotonic() + GENEROUS_SECONDS
-        direct = batcher.admit([rollout(10)], {}, expires_at=late)
+        first = batcher.admit([rollout(10)], {}, expires_at=late)
         await until(lambda: len(scorer.batches) == 1)
-        direct += batcher.admit(rollouts(4, first=11), {}, expires_at=late)
+        others = batcher.admit(rollouts(4, first=11), {}, expires_at=late)
         broker.put(rollouts(3), abandoned=True)
         await until(lambda: sum(broker.tries.values()) >= 1, "a last try was begun")
         await asyncio.sleep(0.2)
         assert batcher.room == 0
         opened.set()
         await until(lambda: len(broker.completed) == 3)
-        await asyncio.gather(*direct)
+        await asyncio.gather(first.scores(), others.scores())
     for each in rollouts(3):
         assert [each.id] in scorer.batches
 

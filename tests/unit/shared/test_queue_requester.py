@@ -10,7 +10,7 @@ import pytest
 from shared.client.queue import ENQUEUE_BATCH, QueueRewardClient
 from shared.queue.broker import Broker
 from shared.queue.keys import QueueKeys
-from shared.queue.messages import QueuedResult, QueuedRollout
+from shared.queue.messages import QueuedResults, QueuedRollout
 from shared.schemas import Score
 from tests.support.greetings import rollouts
 from tests.support.waiting import GENEROUS_SECONDS
@@ -42,7 +42,7 @@ class MemoryBroker(Broker):
             return []
         ids = [QueuedRollout.model_validate_json(payload).rollout.id for payload in self.known.values()]
         scores = [Score(id=each, status="scored", reward=0.5, version="v", latency_seconds=0) for each in ids]
-        return [("1-0", QueuedResult(score=score).model_dump_json().encode()) for score in scores]
+        return [("1-0", QueuedResults(scores=scores).model_dump_json().encode())]
 
     async def forget(self, request: str) -> None: ...
 

@@ -1,0 +1,108 @@
+"""Rollouts that were taken in together, each on its way to exactly one score."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+from pydantic import JsonValue
+
+from shared.schemas import Rollout, Score
+
+log = structlog.get_logger(__name__)
+
+OnScore = Callable[[int, Score], None]
+"""Is told the place of a rollout among those admitted with it, and its score. Called on the event loop, and short."""
+
+
+@dataclasses.dataclass(slots=True, eq=False, kw_only=True)
+class Work:
+    """One admitted rollout.
+
+    Attributes:
+        rollout: What is to be scored.
+        options: Shared by all that were admitted with it.
+        options_key: Equal where the options are.
+        cost: About how many tokens it is.
+        alone: Whether it shares no batch.
+        admitted_at: On the clock of `time.monotonic`.
+        expires_at: On that clock; what has not begun by then is not scored.
+        admission: That it is part of.
+        place: In the admission.
+        number: In the order of all that were ever admitted.
+        open: False once it has its score, or was dropped.
+    """
+
+    rollout: Rollout
+    options: Mapping[str, JsonValue]
+    options_key: str
+    cost: int
+    alone: bool
+    admitted_at: float
+    expires_at: float
+    admission: Admission
+    place: int
+    number: int
+    open: bool = True
+
+
+class Admission:
+    """What one call of `shared.batching.MicroBatcher.admit` took in.
+
+    One object for many rollouts, with one future: a future for each would cost more than all else that is done for it.
+
+    Args:
+        pending: Where rollouts wait for their batch, by number; what is dropped leaves it at once.
+        on_score: Is told each score as it comes.
+    """
+
+    def __init__(self, pending: dict[int, Work], on_score: OnScore | None) -> None:
+        self.works: list[Work] = []
+        self._pending = pending
+        self._on_score = on_score
+        self._scores: dict[int, Score] = {}
+        self._resolved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def done(self) -> bool:
+        """Whether every rollout has its score."""
+        return len(self._scores) == len(self.works)
+
+    def score(self, place: int) -> Score | None:
+        """Of the rollout at this place; None where there is none yet."""
+        return self._scores.get(place)
+
+    async def wait(self, timeout_seconds: float, *others: asyncio.Future[None]) -> None:
+        """Return when every rollout has its score, when one of the others is done, or after a time."""
+        if not self.done:
+            await asyncio.wait([self._resolved, *others], timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+
+    async def scores(self) -> list[Score]:
+        """One score for each rollout, in order, when all have theirs. Cancelled where some were dropped."""
+        if not self.done:
+            await asyncio.shield(self._resolved)
+        return [self._scores[place] for place in range(len(self.works))]
+
+    def drop(self, places: Iterable[int] | None = None) -> None:
+        """Drop what nobody waits for any more: some rollouts, or all that have no score yet."""
+        for work in self.works if places is None else [self.works[place] for place in places]:
+            if work.open:
+                work.open = False
+                self._pending.pop(work.number, None)
+                self._resolved.cancel()
+
+    def resolve(self, work: Work, score: Score) -> None:
+        """Give a rollout its score, unless it has one or was dropped."""
+        if not work.open:
+            return
+        work.open = False
+        self._scores[work.place] = score
+        if self._on_score is not None:
+            try:
+                self._on_score(work.place, score)
+            except Exception as error:  # a bug there must not cost others their scores
+                log.error("on_score_raised", rollout_id=work.rollout.id, exc_info=error)
+        if self.done and not self._resolved.done():
+            self._resolved.set_result(None)
