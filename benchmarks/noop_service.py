@@ -28,10 +28,13 @@ class NoopSettings(ServiceSettings):
 class NoopScorer:
     """Gives every rollout the same reward at once."""
 
-    def info(self) -> RewardInfo:
-        return RewardInfo(
+    def __init__(self) -> None:
+        self._info = RewardInfo(
             name=NAME, version=f"{NAME}@1", range=RewardRange(minimum=1, maximum=1), description="Always 1."
         )
+
+    def info(self) -> RewardInfo:
+        return self._info
 
     async def start(self) -> None:
         return

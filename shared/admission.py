@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 import structlog
@@ -23,12 +25,7 @@ class Work:
 
     Attributes:
         rollout: What is to be scored.
-        options: Shared by all that were admitted with it.
-        options_key: Equal where the options are.
         cost: About how many tokens it is.
-        alone: Whether it shares no batch.
-        admitted_at: On the clock of `time.monotonic`.
-        expires_at: On that clock; what has not begun by then is not scored.
         admission: That it is part of.
         place: In the admission.
         number: In the order of all that were ever admitted.
@@ -36,12 +33,7 @@ class Work:
     """
 
     rollout: Rollout
-    options: Mapping[str, JsonValue]
-    options_key: str
     cost: int
-    alone: bool
-    admitted_at: float
-    expires_at: float
     admission: Admission
     place: int
     number: int
@@ -55,11 +47,32 @@ class Admission:
 
     Args:
         pending: Where rollouts wait for their batch, by number; what is dropped leaves it at once.
+        options: Shared by all.
+        expires_at: On the clock of `time.monotonic`; what has not begun by then is not scored.
+        alone: Whether each has a batch of its own.
         on_score: Is told each score as it comes.
+
+    Attributes:
+        works: The rollouts, in order.
+        options_key: Equal where the options are.
+        admitted_at: On the clock of `time.monotonic`.
     """
 
-    def __init__(self, pending: dict[int, Work], on_score: OnScore | None) -> None:
+    def __init__(
+        self,
+        pending: dict[int, Work],
+        options: Mapping[str, JsonValue],
+        *,
+        expires_at: float,
+        alone: bool = False,
+        on_score: OnScore | None = None,
+    ) -> None:
         self.works: list[Work] = []
+        self.options = options
+        self.options_key = json.dumps(options, sort_keys=True) if options else ""
+        self.admitted_at = time.monotonic()
+        self.expires_at = expires_at
+        self.alone = alone
         self._pending = pending
         self._on_score = on_score
         self._scores: dict[int, Score] = {}

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import time
 from collections.abc import Mapping, Sequence
 
@@ -104,22 +103,9 @@ class MicroBatcher:
             raise Overloaded(
                 f"{len(rollouts)} rollouts do not fit: {self.room} of {self._limits.max_pending} places are free"
             )
-        now = time.monotonic()
-        admission = Admission(self._pending, on_score)
-        options_key = json.dumps(options, sort_keys=True) if options else ""
+        admission = Admission(self._pending, options, expires_at=expires_at, alone=alone, on_score=on_score)
         admission.works += [
-            Work(
-                rollout=rollout,
-                options=options,
-                options_key=options_key,
-                cost=1,
-                alone=alone,
-                admitted_at=now,
-                expires_at=expires_at,
-                admission=admission,
-                place=place,
-                number=next(self._numbers),
-            )
+            Work(rollout=rollout, cost=1, admission=admission, place=place, number=next(self._numbers))
             for place, rollout in enumerate(rollouts)
         ]
         for work in admission.works:
@@ -169,16 +155,17 @@ class MicroBatcher:
     def _form(self) -> Sequence[Work]:
         """Take the next batch out of pending; empty when all that were looked at had expired."""
         now = time.monotonic()
-        head: Work | None = None
+        head: Admission | None = None
         alike: list[Work] = []
         late: list[Work] = []
         for work in itertools.islice(self._pending.values(), FORMING_WINDOW):
-            if work.expires_at <= now:
+            admission = work.admission
+            if admission.expires_at <= now:
                 late.append(work)
             elif head is None:
-                head = work
+                head = admission
                 alike.append(work)
-            elif work.options_key == head.options_key and not work.alone and not head.alone:
+            elif admission.options_key == head.options_key and not admission.alone and not head.alone:
                 alike.append(work)
         for work in late:
             del self._pending[work.number]
@@ -186,8 +173,7 @@ class MicroBatcher:
         if not alike:
             return []
         batch = nearest_in_length(alike, self._limits)
-        for work in batch:
-            self._metrics.queue_wait_seconds.observe(now - work.admitted_at)
+        self._metrics.queue_wait_seconds.observe(*[now - work.admission.admitted_at for work in batch])
         self._metrics.batch_size.observe(len(batch))
         self._metrics.batch_tokens.observe(len(batch) * max(work.cost for work in batch))
         for work in batch:  # last: whatever raised above left them where `_on_loop_end` finds them
@@ -199,7 +185,7 @@ class MicroBatcher:
             await self._score(batch)
         finally:
             self._in_flight -= len(batch)
-            for work in batch:
+            for work in [work for work in batch if work.open]:
                 self._resolve_failed(work, "shutting_down", "scoring was cut off by a shutdown", retryable=True)
 
     async def _score(self, batch: Sequence[Work]) -> None:
@@ -208,7 +194,7 @@ class MicroBatcher:
             return
         try:
             async with asyncio.timeout(self._limits.score_timeout_seconds):
-                outcomes = await self._scorer.score([work.rollout for work in waiting], waiting[0].options)
+                outcomes = await self._scorer.score([work.rollout for work in waiting], waiting[0].admission.options)
             if len(outcomes) != len(waiting):
                 raise RuntimeError(f"the scorer answered {len(outcomes)} outcomes for {len(waiting)} rollouts")
         except TimeoutError:

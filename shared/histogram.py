@@ -26,10 +26,12 @@ class Tally:
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
-        """Count one value; not thread-safe."""
-        self.counts[bisect.bisect_left(self._bounds, value)] += 1
-        self.sum += value
+    def observe(self, *values: float) -> None:
+        """Count values; not thread-safe."""
+        counts, bounds, place = self.counts, self._bounds, bisect.bisect_left
+        for value in values:
+            counts[place(bounds, value)] += 1
+        self.sum += sum(values)
 
 
 class TallyHistogram(Collector):

@@ -96,25 +96,19 @@ class ServiceMetrics:
 
     def observe_scores(self, scored: Iterable[tuple[Score, Rollout]], *, door: Door) -> None:
         """The same for many; each counter rises once."""
-        statuses: collections.Counter[Status] = collections.Counter()
-        verdicts: collections.Counter[int] = collections.Counter()
-        latency = self._latency_of[door]
-        for score, rollout in scored:
-            statuses[score.status] += 1
-            latency.observe(score.latency_seconds)
-            reward = score.reward
-            if reward is None:
-                continue
-            self._reward_values.observe(reward)
-            self._mean_so_far.add(reward)
-            self._characters.observe(len(rollout.completion))
-            if score.verdict is not None:
-                verdicts[score.verdict] += 1
-            self._window.add(reward, rollout.completion)
-        for status, count in statuses.items():
+        pairs = list(scored)
+        self._latency_of[door].observe(*[score.latency_seconds for score, _ in pairs])
+        for status, count in collections.Counter(score.status for score, _ in pairs).items():
             self._scores_of[door, status].inc(count)
-        for verdict, count in verdicts.items():
-            self._verdicts.labels(self._reward, str(verdict)).inc(count)
+        rewards = [(score.reward, rollout.completion) for score, rollout in pairs if score.reward is not None]
+        values = [reward for reward, _ in rewards]
+        self._reward_values.observe(*values)
+        self._mean_so_far.add(*values)
+        self._characters.observe(*[len(completion) for _, completion in rewards])
+        self._window.add(rewards)
+        for verdict, count in collections.Counter(score.verdict for score, _ in pairs).items():
+            if verdict is not None:
+                self._verdicts.labels(self._reward, str(verdict)).inc(count)
 
     def observe_queue(self, depth: int | None, oldest_seconds: float | None) -> None:
         """Show the state of the Redis stream; None where Redis did not answer."""

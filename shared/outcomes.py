@@ -40,7 +40,9 @@ def scores_of(works: Sequence[Work], outcomes: Sequence[Outcome], version: str) 
             scores[place] = _of_failure(work, outcome, version)
             continue
         try:
-            finite = math.isfinite(outcome.reward) and all(map(math.isfinite, outcome.components.values()))
+            finite = math.isfinite(outcome.reward)
+            if outcome.components:
+                finite = finite and all(map(math.isfinite, outcome.components.values()))
             made = _fields(work, outcome, version, now)
         except Exception as error:  # noqa: BLE001 - an outcome of another type, or with fields of other types
             scores[place] = _invalid(work, error, version)
@@ -86,7 +88,7 @@ def _fields(work: Work, outcome: Scored, version: str, now: float) -> dict[str, 
         "status": "scored",
         "reward": outcome.reward,
         "version": outcome.version or version,
-        "latency_seconds": now - work.admitted_at,
+        "latency_seconds": now - work.admission.admitted_at,
     }
     if outcome.verdict is not None:
         fields["verdict"] = outcome.verdict
@@ -159,5 +161,5 @@ def _without_reward(
         version=version,
         usage=usage,
         details=details,
-        latency_seconds=time.monotonic() - work.admitted_at,
+        latency_seconds=time.monotonic() - work.admission.admitted_at,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -30,10 +30,13 @@ class RunningMean:
         """None where there was no value."""
         return self._mean if self._count else None
 
-    def add(self, value: float) -> None:
-        """Take in one value; halves are taken so that no difference of finite ones overflows."""
-        self._count += 1
-        self._mean += 2 * ((value / 2 - self._mean / 2) / self._count)
+    def add(self, *values: float) -> None:
+        """Take in values; halves are taken so that no difference of finite ones overflows."""
+        count, mean = self._count, self._mean
+        for value in values:
+            count += 1
+            mean += 2 * ((value / 2 - mean / 2) / count)
+        self._count, self._mean = count, mean
 
 
 class RewardWindow:
@@ -45,9 +48,9 @@ class RewardWindow:
     def __init__(self, size: int) -> None:
         self._items: collections.deque[tuple[float, int, int]] = collections.deque(maxlen=size)
 
-    def add(self, reward: float, completion: str) -> None:
-        """Take in one scored completion; the oldest leaves when the window is full."""
-        self._items.append((reward, len(completion), hash(completion)))
+    def add(self, scored: Iterable[tuple[float, str]]) -> None:
+        """Take in rewards with their completions; the oldest leave when the window is full."""
+        self._items.extend([(reward, len(completion), hash(completion)) for reward, completion in scored])
 
     def mean(self) -> float | None:
         """Mean reward; None when the window is too small."""

@@ -33,6 +33,7 @@ from shared.batching import MicroBatcher
 from shared.errors import InvalidRequest, NotReady, Problem, ShuttingDown
 from shared.http.auth import ApiKeys, bearer_scheme
 from shared.http.body import read_model
+from shared.http.direct import DirectRoute
 from shared.http.disconnect import disconnected
 from shared.http.leaving import Leave, LeaveMiddleware, LeavingServer
 from shared.http.problems import add_problem_handlers, problem_responses
@@ -294,7 +295,8 @@ def create_app(
     app.add_middleware(LeaveMiddleware, leave=service.leave)
     add_problem_handlers(app)
     app.include_router(_open_routes(service))
-    app.include_router(_score_routes(service), dependencies=[Depends(require_key)])
+    app.include_router(_score_routes(service, keys), dependencies=[Depends(require_key)])
+    app.include_router(_reward_routes(service), dependencies=[Depends(require_key)])
     for router in routers:
         app.include_router(router, dependencies=[Depends(require_key)])
     if settings.playground:
@@ -333,8 +335,8 @@ def _open_routes(service: Service) -> APIRouter:
     return router
 
 
-def _score_routes(service: Service) -> APIRouter:
-    router = APIRouter()
+def _score_routes(service: Service, keys: ApiKeys) -> APIRouter:
+    router = APIRouter(route_class=DirectRoute)
     body = {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ScoreRequest"}}},
@@ -348,11 +350,19 @@ def _score_routes(service: Service) -> APIRouter:
     )
     async def score(request: Request) -> Response:
         """Score rollouts; the answer holds one score for each, in order, also where some of them failed."""
+        keys.check(request)
         asked = await read_model(request, ScoreRequest, service.settings.max_body_bytes)
         scores = await service.answer(request, asked)
         info = service.scorer.info()
-        answer = ScoreResponse(scores=scores, reward=RewardVersion(name=info.name, version=info.version))
+        version = RewardVersion(name=info.name, version=info.version)
+        answer = ScoreResponse.model_construct(scores=scores, reward=version)  # each was checked when it was made
         return Response(answer.model_dump_json(), media_type="application/json")
+
+    return router
+
+
+def _reward_routes(service: Service) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/v1/reward", response_model=RewardInfo, responses=problem_responses(401))
     async def reward() -> RewardInfo:

@@ -33,20 +33,9 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 def window_of(costs: list[int], loop: asyncio.AbstractEventLoop) -> list[Work]:
     async def made() -> list[Work]:
-        admission = Admission({}, None)
+        admission = Admission({}, {}, expires_at=1.0)
         return [
-            Work(
-                rollout=rollout(number),
-                options={},
-                options_key="",
-                cost=cost,
-                alone=False,
-                admitted_at=0.0,
-                expires_at=1.0,
-                admission=admission,
-                place=number,
-                number=number,
-            )
+            Work(rollout=rollout(number), cost=cost, admission=admission, place=number, number=number)
             for number, cost in enumerate(costs)
         ]
 

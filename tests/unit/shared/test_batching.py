@@ -449,7 +449,7 @@ async def test_a_drain_out_of_time_gives_failures_and_leaves_nobody_waiting() ->
 @pytest.mark.parametrize("part", ["queue_wait_seconds", "batch_size", "batch_tokens"])
 async def test_everybody_is_told_when_the_loop_dies(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
-        def observe(self, value: float) -> None:
+        def observe(self, *values: float) -> None:
             raise ZeroDivisionError("a bug in forming")
 
     scorer = MarkedScorer()

@@ -42,8 +42,7 @@ def failed(number: int) -> Score:
 @given(added=st.lists(items, min_size=WINDOW_MINIMUM, max_size=150), size=st.integers(WINDOW_MINIMUM, 120))
 def test_the_correlation_is_that_of_numpy_over_the_last_rewards(added: list[tuple[float, str]], size: int) -> None:
     window = RewardWindow(size)
-    for reward, completion in added:
-        window.add(reward, completion)
+    window.add(added)
     last = added[-size:]
     values = np.array([reward for reward, _ in last])
     lengths = np.array([len(completion) for _, completion in last])
@@ -64,7 +63,7 @@ def test_a_constant_reward_correlates_with_nothing(reward: float) -> None:
     window = RewardWindow(200)
     lengths = random.Random(7)
     for _ in range(1000):
-        window.add(reward, "福" * lengths.randint(1, 400))
+        window.add([(reward, "福" * lengths.randint(1, 400))])
     assert window.length_correlation() is None
     assert window.mean() == pytest.approx(reward)
     assert window.deviation() == 0
@@ -78,7 +77,7 @@ def test_long_runs_do_not_pile_up_rounding() -> None:
         reward = source.gauss(1000.0 if step < 19_000 else 0.0, 1.0)
         length = source.randint(10, 60)
         kept.append((reward, length))
-        window.add(reward, "祝" * length)
+        window.add([(reward, "祝" * length)])
     expected = np.corrcoef([reward for reward, _ in kept], [length for _, length in kept])[0, 1]
     assert window.length_correlation() == pytest.approx(expected, abs=1e-6)
     assert window.mean() == pytest.approx(np.mean([reward for reward, _ in kept]), abs=1e-9)
@@ -88,12 +87,12 @@ def test_long_runs_do_not_pile_up_rounding() -> None:
 def test_a_small_window_says_nothing() -> None:
     window = RewardWindow(WINDOW)
     for number in range(WINDOW_MINIMUM - 1):
-        window.add(number / 10, "祝" * number)
+        window.add([(number / 10, "祝" * number)])
         assert window.length_correlation() is None
         assert window.duplicate_ratio() is None
         assert window.mean() is None
         assert window.deviation() is None
-    window.add(9.0, "岁岁平安")
+    window.add([(9.0, "岁岁平安")])
     assert window.length_correlation() is not None
     assert window.duplicate_ratio() is not None
 
@@ -101,7 +100,7 @@ def test_a_small_window_says_nothing() -> None:
 def test_the_window_forgets_what_left_it() -> None:
     window = RewardWindow(WINDOW_MINIMUM)
     for number in range(500):
-        window.add(number % 7, "同一句" if number < 400 else f"第{number}句")
+        window.add([(number % 7, "同一句" if number < 400 else f"第{number}句")])
     assert window.duplicate_ratio() == 0
     assert len(window._items) == WINDOW_MINIMUM
 
