@@ -8,16 +8,22 @@ written in Python costs more than this one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import itertools
 import json
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import uvloop
 
 from benchmarks import workload
 from benchmarks.processes import serve_commands
-from shared.schemas import ScoreRequest
+from shared.schemas import Rollout, ScoreRequest
 
 ANSWER_SECONDS = 300.0
+POOL = 8_192
+SCORE, GET_REWARD = "/v1/score", "/get_reward"
 
 
 class Connection(asyncio.Protocol):
@@ -61,34 +67,85 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-async def run(command: dict[str, Any]) -> dict[str, Any]:
+async def score(command: dict[str, Any]) -> dict[str, Any]:
     """Send all rollouts, ``each`` to a request, with ``at_once`` requests under way all the time."""
     asked = workload.rollouts(command["count"], command["shortest"], command["longest"], command["seed"])
     each = command["each"]
-    bodies = [
-        ScoreRequest(rollouts=asked[start : start + each]).model_dump_json().encode()
-        for start in range(0, len(asked), each)
-    ]
-    head = b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    requests = [head % len(body) + body for body in bodies]
-    loop = asyncio.get_running_loop()
-    connections = [
-        (await loop.create_connection(Connection, "127.0.0.1", command["port"]))[1]
-        for _ in range(min(command["at_once"], len(bodies)))
-    ]
-    async with asyncio.timeout(ANSWER_SECONDS):
+    parts = [asked[start : start + each] for start in range(0, len(asked), each)]
+    async with connections(command) as open_ones:
         sent = await workload.send_all(
-            requests,
-            [connection.send for connection in connections],
+            [request_of(part, SCORE) for part in parts],
+            [connection.send for connection in open_ones],
             pause_seconds=command.get("pause_seconds", 0.0),
         )
-    for connection in connections:
-        connection.close()
     answers = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in sent.answers]
     scores = [score for answer in answers for score in answer.get("scores", [])]
     rewards = {score["id"]: score["reward"] for score in scores if score["status"] == "scored"}
     return sent.report(rewards, len(asked))
 
 
+async def pour(command: dict[str, Any]) -> dict[str, Any]:
+    """The same for so many that neither they nor their scores are to be held; ``path`` says to which kind of server."""
+    path = command.get("path", SCORE)
+    made = workload.rollouts(min(command["count"], POOL), command["shortest"], command["longest"], command["seed"])
+    each = command["each"]
+    pool = [(request_of(made[at : at + each], path), len(made[at : at + each])) for at in range(0, len(made), each)]
+    requests = itertools.islice(itertools.cycle(pool), command["count"] // each)
+    async with connections(command) as open_ones:
+
+        async def scored_by(connection: Connection, request: tuple[bytes, int]) -> int:
+            return scored_in(await connection.send(request[0]), path, request[1])
+
+        sent = await workload.send_all(
+            list(requests),
+            [functools.partial(scored_by, connection) for connection in open_ones],
+            pause_seconds=command.get("pause_seconds", 0.0),
+        )
+    return {
+        "scored": sum(sent.answers),
+        "seconds": sent.seconds,
+        "cpu_seconds": sent.cpu_seconds,
+        "latencies": sent.latencies,
+    }
+
+
+def request_of(part: Sequence[Rollout], path: str) -> bytes:
+    """A whole request, as the contract has it or as OpenRLHF's trainer sends it."""
+    if path == GET_REWARD:
+        prompts = [each.prompt for each in part]
+        queries = [each.prompt + each.completion for each in part]
+        body = json.dumps({"query": queries, "prompts": prompts, "labels": [None] * len(part)}).encode()
+    else:
+        body = ScoreRequest(rollouts=list(part)).model_dump_json().encode()
+    head = "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return (head % (path, len(body))).encode() + body
+
+
+def scored_in(answer: bytes, path: str, asked: int) -> int:
+    """How many rollouts an answer has a reward for; looked at without parsing, as that would cost the server's time."""
+    if not answer.startswith(b"HTTP/1.1 200"):
+        return 0
+    return asked if path == GET_REWARD else answer.count(b'"status":"scored"')
+
+
+@contextlib.asynccontextmanager
+async def connections(command: dict[str, Any]) -> AsyncIterator[list[Connection]]:
+    """As many as there are requests under way, for so long as all of it may take."""
+    loop = asyncio.get_running_loop()
+    count = min(command["at_once"], -(-command["count"] // command["each"]))
+    made = [(await loop.create_connection(Connection, "127.0.0.1", command["port"]))[1] for _ in range(count)]
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            yield made
+    finally:
+        for connection in made:
+            connection.close()
+
+
+def answer(command: dict[str, Any]) -> dict[str, Any]:
+    """Do what is asked."""
+    return uvloop.run(pour(command) if command["do"] == "pour" else score(command))
+
+
 if __name__ == "__main__":
-    serve_commands(lambda command: uvloop.run(run(command)))
+    serve_commands(answer)

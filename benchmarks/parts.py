@@ -14,6 +14,9 @@ Run = Callable[[Context], Coroutine[Any, Any, Section]]
 
 PARTS = {
     "queue": "benchmarks.bench_queue:run",
+    "queue-peers": "benchmarks.bench_queue_peers:run",
+    "http": "benchmarks.bench_http:run",
+    "growth": "benchmarks.bench_growth:run",
     "reward-model-small": "benchmarks.bench_reward_model:run_small",
     "reward-model-base": "benchmarks.bench_reward_model:run_base",
 }

@@ -80,7 +80,7 @@ async def redis_server(folder: Path) -> AsyncIterator[str]:
                 return True
             return False
 
-        await _until(answers, process, folder / "redis.log")
+        await until(answers, process, folder / "redis.log")
         await client.aclose()
         yield url
 
@@ -99,7 +99,7 @@ async def service(module: str, log: Path, settings: Mapping[str, object]) -> Asy
                     return (await client.get(f"{url}/readyz")).status_code == httpx.codes.OK
                 return False
 
-            await _until(ready, process, log)
+            await until(ready, process, log)
         yield url
 
 
@@ -138,11 +138,13 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def worker(module: str, log: Path, *arguments: str) -> AsyncIterator[Worker]:
-    """A `serve_commands` process while the context is open."""
-    command = [sys.executable, "-m", module, *arguments]
+async def worker(
+    module: str, log: Path, *arguments: str, python: Path | None = None, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Worker]:
+    """A `serve_commands` process while the context is open, maybe with a Python of its own."""
+    command = [str(python or sys.executable), "-m", module, *arguments]
     pipe = asyncio.subprocess.PIPE
-    async with started(command, log, {}, stdin=pipe, stdout=pipe) as process:
+    async with started(command, log, environment or {}, stdin=pipe, stdout=pipe) as process:
         yield Worker(process, log)
 
 
@@ -153,7 +155,8 @@ def serve_commands(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         sys.stdout.flush()
 
 
-async def _until(condition: Callable[[], Any], process: asyncio.subprocess.Process, log: Path) -> None:
+async def until(condition: Callable[[], Any], process: asyncio.subprocess.Process, log: Path) -> None:
+    """Wait for a condition; `BenchmarkFailed` when the process dies before, or the time is over."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + START_SECONDS
     while not await condition():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from shared.schemas import Rollout
@@ -41,6 +42,21 @@ class Sent(Generic[Answer]):
         }
 
 
+def in_parts(count: int, each: int, shortest: int, longest: int, seed: int, pool: int) -> Iterator[list[Rollout]]:
+    """``count`` rollouts, ``each`` to a part, from a pool of so many that are used again and again.
+
+    Ids differ within a part, which is what the contract asks for; a million rollouts need not be held at once.
+    """
+    made = rollouts(min(count, pool), shortest, longest, seed)
+    parts = [made[start : start + each] for start in range(0, len(made), each)]
+    left = count
+    for part in itertools.cycle(parts):
+        if left <= 0:
+            return
+        yield part[:left]
+        left -= len(part)
+
+
 def characters() -> list[str]:
     """The alphabet; each character is one token of `trainer.tiny`."""
     return [chr(FIRST_CHARACTER + number) for number in range(CHARACTERS)]
@@ -62,7 +78,7 @@ def rollouts(count: int, shortest: int, longest: int, seed: int) -> list[Rollout
 
 
 async def send_all(
-    parts: Sequence[Part], senders: Sequence[Callable[[Part], Awaitable[Answer]]], *, pause_seconds: float = 0.0
+    parts: Iterable[Part], senders: Sequence[Callable[[Part], Awaitable[Answer]]], *, pause_seconds: float = 0.0
 ) -> Sent[Answer]:
     """Send all parts, in order, with every sender at work all the time but for a pause behind each answer."""
     waiting = iter(parts)
