@@ -8,7 +8,7 @@ compared is run by turns in one go, so that a busy machine troubles both sides a
 - `bench_queue`: rollouts per second through the queue, and latency at low load, with a scorer that does nothing
 - `bench_queue_peers`: the same beside taskiq and arq (`peer_queues`); `bench_growth`: more rollouts, more consumers
 - `bench_http`: the HTTP door beside a bare FastAPI route (`bare_route`) and a plain server (`serve_rm`)
-- `process_memory`: whether a service grows with what it has scored; a command of its own
+- `process_memory`: whether a service grows with what it has scored
 - `bench_reward_model`: the reward model over HTTP and through the queue, beside the same model run offline
 - `judge_accuracy`, `judge_attacks`, `judge_cost`: what the judge is worth, how it stands attacks, what a verdict costs;
   each is a command of its own, `judge_setup` starts what they need; docs/judge.md has the figures

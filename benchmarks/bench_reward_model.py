@@ -46,7 +46,7 @@ class Plan:
 
 SMALL_PLAN = Plan(size=SMALL, rollouts=768, rounds=5, side_rounds=2, probe_every=2, batch_sizes=(2, 4, 8, 16, 32, 64))
 BASE_PLAN = Plan(size=BASE, rollouts=128, rounds=3, side_rounds=1, probe_every=4, batch_sizes=(1, 2, 4, 8, 16))
-QUICK = {"rollouts": 16, "rounds": 1, "side_rounds": 1, "probe_every": 1, "batch_sizes": (4,)}
+QUICK_ROLLOUTS, QUICK_BATCH_SIZES = 16, (4,)
 
 
 async def run_small(context: Context) -> Section:
@@ -62,7 +62,9 @@ async def run_base(context: Context) -> Section:
 async def run(context: Context, plan: Plan) -> Section:
     """Measure; `BenchmarkFailed` unless every rollout was scored as the baseline scores it."""
     if context.quick:
-        plan = dataclasses.replace(plan, **QUICK)
+        plan = dataclasses.replace(
+            plan, rollouts=QUICK_ROLLOUTS, rounds=1, side_rounds=1, probe_every=1, batch_sizes=QUICK_BATCH_SIZES
+        )
     folder = context.folder
     checkpoint = folder / plan.size.name
     parameters = make_checkpoint(plan.size, checkpoint)

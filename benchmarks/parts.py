@@ -17,6 +17,7 @@ PARTS = {
     "queue-peers": "benchmarks.bench_queue_peers:run",
     "http": "benchmarks.bench_http:run",
     "growth": "benchmarks.bench_growth:run",
+    "memory": "benchmarks.process_memory:run",
     "reward-model-small": "benchmarks.bench_reward_model:run_small",
     "reward-model-base": "benchmarks.bench_reward_model:run_base",
 }

@@ -18,6 +18,10 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 
+def _text(bound: float) -> str:
+    return str(floatToGoString(bound))  # type: ignore[no-untyped-call]
+
+
 class Tally:
     """The values of one series."""
 
@@ -67,7 +71,7 @@ class TallyHistogram(Collector):
             labels = dict(zip(self._labels, values, strict=True))
             cumulative = list(itertools.accumulate(tally.counts))
             for bound, count in zip((*self._bounds, math.inf), cumulative, strict=True):
-                family.add_sample(f"{self._name}_bucket", {**labels, "le": floatToGoString(bound)}, count)
+                family.add_sample(f"{self._name}_bucket", {**labels, "le": _text(bound)}, count)
             family.add_sample(f"{self._name}_count", labels, cumulative[-1])
             if self._bounds[0] >= 0:
                 family.add_sample(f"{self._name}_sum", labels, tally.sum)

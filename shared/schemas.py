@@ -62,9 +62,9 @@ class _Utf8:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
-        if schema["type"] == "str":  # with bounds of a field where it has any
-            schema.setdefault("min_length", 0)
-        return schema
+        if schema["type"] != "str" or "min_length" in schema:  # it has one where its field has bounds
+            return schema
+        return {**schema, "min_length": 0}
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         described = handler(schema)

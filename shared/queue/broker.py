@@ -241,8 +241,8 @@ class Broker:
             return await answer
 
 
-def _as_it_is(answer: Any, **_: Any) -> Any:
-    return answer
+def _as_it_is(response: Any, **kwargs: Any) -> Any:
+    return response
 
 
 def _entries(answer: Any) -> Iterator[tuple[bytes, Fields]]:

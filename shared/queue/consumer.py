@@ -279,8 +279,9 @@ class QueueDoor:
         if not works:
             return
         first = works[0]
+        debug = log.debug  # most services do not show it, and to look it up takes longer than to do nothing
         for work in works:
-            log.debug("rollout_read", entry=work.entry.id, request_id=work.message.trace, attempt=work.attempt)
+            debug("rollout_read", entry=work.entry.id, request_id=work.message.trace, attempt=work.attempt)
         try:
             self._scorer.check_options(first.message.options)
             admission = self._batcher.admit(
