@@ -6,7 +6,11 @@
     ├── PayloadTooLarge 413       the body has more bytes than the service takes
     ├── UnsupportedMediaType 415  the body is not declared as JSON
     ├── InvalidRequest 422        JSON, but not what the contract asks for
+    │   ├── PromptUnknown             (dialects) what the policy was asked cannot be told from the request
+    │   └── RolloutRefused            (dialects) a rollout got no reward, and would get none another time
     ├── Overloaded 429            the queue is full; carries Retry-After
+    │   └── Busy 503                  (dialects) the same, for trainers that take every 4xx for final
+    ├── RolloutFailed 503         (dialects) a rollout got no reward; another try can help
     ├── NotReady 503              still loading, or a dependency does not answer
     ├── ShuttingDown 503          draining; ask another replica
     ├── TextTooLong               one rollout is longer than the scorer takes        ┐ these become the error of one
@@ -120,6 +124,33 @@ class Overloaded(ZhufuError):
     def __init__(self, detail: str, retry_after_seconds: float = 1.0) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class PromptUnknown(InvalidRequest):
+    """A trainer's request does not tell what the policy was asked, so that there is nothing to judge its text by."""
+
+    code = "prompt_unknown"
+
+
+class RolloutRefused(InvalidRequest):
+    """A rollout of a trainer's request got no reward, and the same one would get none another time."""
+
+    code = "rollout_refused"
+
+
+class Busy(Overloaded):
+    """There is no room for the request of a trainer that would not send it again after a 429."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "busy"
+
+
+class RolloutFailed(ZhufuError):
+    """A rollout of a trainer's request got no reward; another try can help."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "rollout_failed"
+    retryable = True
 
 
 class NotReady(ZhufuError):

@@ -30,6 +30,8 @@ from redis.exceptions import RedisError
 from shared.admission import Admission
 from shared.batch_selection import BatchLimits
 from shared.batching import MicroBatcher
+from shared.dialects.door import TrainerDoor
+from shared.dialects.routes import dialect_routes
 from shared.errors import InvalidRequest, NotReady, Problem, ShuttingDown
 from shared.http.auth import ApiKeys, bearer_scheme
 from shared.http.body import read_model
@@ -297,7 +299,8 @@ def create_app(
     app.include_router(_open_routes(service))
     app.include_router(_score_routes(service, keys), dependencies=[Depends(require_key)])
     app.include_router(_reward_routes(service), dependencies=[Depends(require_key)])
-    for router in routers:
+    trainers = TrainerDoor(answer=service.answer, info=scorer.info, max_body_bytes=settings.max_body_bytes)
+    for router in (*dialect_routes(trainers), *routers):
         app.include_router(router, dependencies=[Depends(require_key)])
     if settings.playground:
         app.include_router(playground_routes(info.name, relay, needs_key=bool(settings.api_keys)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 from collections.abc import Sequence
 
@@ -11,7 +13,10 @@ from pydantic import SecretStr
 
 from shared.errors import Unauthorized
 
-bearer_scheme = HTTPBearer(auto_error=False, description="Authorization: Bearer <key>; X-API-Key: <key> works too.")
+bearer_scheme = HTTPBearer(
+    auto_error=False,
+    description="Authorization: Bearer <key>; X-API-Key: <key> works too, and so does a URL's password.",
+)
 """Declares the scheme in OpenAPI; the check itself is `ApiKeys`."""
 
 
@@ -25,8 +30,26 @@ class ApiKeys:
         """Raise `shared.errors.Unauthorized` unless the request carries one of the keys."""
         if not self._keys:
             return
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        given = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+        given = _given(request)
         matches = [hmac.compare_digest(given.encode(), key) for key in self._keys]  # every key, whichever matches
         if not any(matches):
             raise Unauthorized("an API key is needed: Authorization: Bearer <key>")
+
+
+def _given(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return token.strip()
+        case "basic":
+            return _password(token.strip())
+        case _:
+            return request.headers.get("x-api-key", "")
+
+
+def _password(token: str) -> str:
+    """Of a URL's ``user:password@``: some trainers can be told a URL and nothing else."""
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

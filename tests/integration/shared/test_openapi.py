@@ -56,6 +56,12 @@ def test_the_document_describes_the_whole_contract(http: httpx.Client) -> None:
         "/v1/distribution",
         "/v1/reward",
         "/v1/score",
+        "/get_reward",
+        "/remote_rm",
+        "/classify",
+        "/v1/embeddings",
+        "/seed_session",
+        "/verify",
     }
     assert {"Rollout", "ScoreRequest", "Score", "ScoreResponse", "Problem", "RewardInfo"} <= set(
         document["components"]["schemas"]
