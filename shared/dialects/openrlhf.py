@@ -5,6 +5,7 @@ What it sends and reads is in its ``openrlhf/utils/agent.py`` (`SingleTurnAgentE
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from fastapi import APIRouter, Request
@@ -36,7 +37,7 @@ class RewardQuery(BaseModel):
 
     def pairs(self) -> list[tuple[str, str]]:
         """Prompt and completion of each; raises `shared.errors.PromptUnknown`."""
-        prompts = self.prompts or [None] * len(self.query)
+        prompts: Sequence[str | None] = self.prompts or [None] * len(self.query)
         return [split_query(query, prompt) for query, prompt in zip(self.query, prompts, strict=True)]
 
 

@@ -81,11 +81,12 @@ async def compute_score(
         "metadata": {"data_source": str(data_source), **_label(ground_truth)},
     }
     body = json.dumps({"rollouts": [rollout], "options": dict(options or {})}, default=_plain).encode()
+    troubles = ["no answer"]
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _ask(f"{base}/v1/score", body)
-    except TimeoutError as error:
-        raise RewardMissing(f"no reward within {timeout_seconds:g} seconds") from error
+            return await _ask(f"{base}/v1/score", body, troubles)
+    except TimeoutError:
+        raise RewardMissing(f"no reward within {timeout_seconds:g} seconds; at last: {troubles[-1]}") from None
 
 
 def prompt_in(extra_info: Mapping[str, Any], prompt_key: str | None = None) -> str:
@@ -100,21 +101,24 @@ def prompt_in(extra_info: Mapping[str, Any], prompt_key: str | None = None) -> s
     return value
 
 
-async def _ask(url: str, body: bytes) -> float:
-    """Until there is a reward, or an answer that no other try would change."""
+async def _ask(url: str, body: bytes, troubles: list[str]) -> float:
+    """Until there is a reward, or an answer that no other try would change; notes why it goes on."""
     pause = 0.25
     while True:
         begun = time.monotonic()
         try:
             answer = await _client().post(url, content=body, headers=_headers())
-        except (httpx.TransportError, OSError):
+        except (httpx.TransportError, OSError) as error:
+            troubles[:] = [f"{type(error).__name__}: {error}"]
             wanted = None
         else:
             if answer.status_code == httpx.codes.OK:
-                reward = _reward_in(answer)
+                reward = _reward_in(answer, troubles)
                 if reward is not None:
                     return reward
-            elif answer.status_code not in TRY_AGAIN:
+            elif answer.status_code in TRY_AGAIN:
+                troubles[:] = [f"the service answered {answer.status_code}: {answer.text[:500]}"]
+            else:
                 raise RewardMissing(f"the service answered {answer.status_code}: {answer.text[:500]}")
             wanted = answer.headers.get("retry-after")
         pause = min(2 * pause, MAX_WAIT_SECONDS)
@@ -122,18 +126,20 @@ async def _ask(url: str, body: bytes) -> float:
         await asyncio.sleep(max(0.0, wait * random.uniform(0.75, 1.25) - (time.monotonic() - begun)))
 
 
-def _reward_in(answer: httpx.Response) -> float | None:
-    """None where the rollout failed in a way that another try may mend."""
+def _reward_in(answer: httpx.Response, troubles: list[str]) -> float | None:
+    """None, and noted why, where the rollout failed in a way that another try may mend."""
     try:
         (score,) = answer.json()["scores"]
         if score["status"] == "scored":
             return float(score["reward"])
         error = score["error"]
-        if error["retryable"]:
-            return None
+        told, may_retry = f"{error['code']}: {error['detail']}", bool(error["retryable"])
     except (ValueError, KeyError, TypeError) as broken:
         raise RewardMissing("the answer is not that of a zhufu service") from broken
-    raise RewardMissing(f"{error['code']}: {error['detail']}")
+    if not may_retry:
+        raise RewardMissing(told)
+    troubles[:] = [told]
+    return None
 
 
 def _client() -> httpx.AsyncClient:

@@ -78,7 +78,7 @@ async def test_a_failure_for_good_is_no_reward_and_no_exception(http_service: Se
 
 
 async def test_a_failure_that_lasts_is_no_reward_when_the_time_is_up(http_service: Service) -> None:
-    with pytest.raises(RewardMissing, match="no reward within 1 seconds"):
+    with pytest.raises(RewardMissing, match="no reward within 1 seconds; at last: judge_unsure"):
         await reward_of(http_service.url, WRITTEN + FAILS, timeout_seconds=1)
 
 
