@@ -26,6 +26,7 @@ from trainer.evaluation.probes.command import probes_command
 from trainer.evaluation.ratings.command import agreement_command, sheets_command
 from trainer.evaluation.rewards.command import rewards_command
 from trainer.judge_optimizer.command import optimize_judge_command
+from trainer.monitors.errors import EXIT_STATUS, MonitorStopped
 from trainer.reproduce.command import reproduce_command
 from trainer.sampling.command import sample_command
 
@@ -254,6 +255,22 @@ def train_grpo_command(
     shadow_every: Annotated[
         int, typer.Option(help="Ask rewards of weight 0 at each n-th step only: they may be slow or dear.", min=1)
     ] = 1,
+    monitor: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--monitor",
+            help="NAME=WARN:STOP or NAME=WARN:STOP:STEPS, NAME=off, or a preset: default, warn-only, strict, off; "
+            "repeatable.",
+        ),
+    ] = None,
+    monitor_corpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--monitor-corpus",
+            help="What the policy must not copy: the corpus of retrieval, or data that train; repeatable; the "
+            "greetings in --data unless given.",
+        ),
+    ] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port.")] = None,
     metrics_host: Annotated[
         str, typer.Option(help="Where; 0.0.0.0 in a container, so that Prometheus in another one can read them.")
@@ -265,14 +282,17 @@ def train_grpo_command(
 ) -> None:
     """Reinforcement learning with rewards that services give."""
     from trainer.data.formats import load_prompts
-    from trainer.grpo import GrpoJob, train_grpo
-    from trainer.grpo_report import HeldOut, measure_held_out, write_grpo_report
+    from trainer.grpo import GrpoJob, monitors_of, train_grpo
+    from trainer.grpo_report import HeldOut, measure_held_out, reported_if_stopped, write_grpo_report
+    from trainer.monitors.corpus import corpus_texts, greetings_in
+    from trainer.monitors.options import parse_monitors
     from trainer.presets import GRPO
     from trainer.processes import is_main_process
     from trainer.rewards import parse_rewards
     from trainer.runs import Run
 
     specs = parse_rewards(reward, weight or [])
+    monitors = parse_monitors(monitor or [])
     chosen = _override(
         GRPO[_preset(preset)],
         epochs=epochs,
@@ -298,7 +318,6 @@ def train_grpo_command(
         "preset": dataclasses.asdict(chosen),
     }
     _check_model(model, may_be_untrained=False)
-    run = Run(output, command="train grpo", settings=settings, resume=resume)
     job = GrpoJob(
         model=model,
         prompts=prompts,
@@ -310,18 +329,23 @@ def train_grpo_command(
         outage_seconds=outage_seconds,
         max_failed_share=max_failed_share,
         shadow_every=shadow_every,
+        monitors=monitors,
+        corpus=corpus_texts(monitor_corpus) if monitor_corpus else greetings_in(data),
         metrics_port=metrics_port,
         metrics_host=metrics_host,
         vllm=_vllm(vllm, vllm_memory_share),
         deepspeed=deepspeed,
     )
+    monitors_of(job)  # what cannot be watched shall come to light before anything else
+    run = Run(output, command="train grpo", settings=settings, resume=resume)
     held_out = None
     if held_out_source and eval_samples:
         held_out = HeldOut(_loaded(load_prompts(held_out_source))[:eval_prompts], eval_samples)
     is_main = is_main_process()  # of several that train together, the one that measures and shows
     shown = console if is_main else Console(quiet=True)
     before = measure_held_out(job, model, held_out, console) if held_out and is_main else None
-    counts = train_grpo(job, run, shown)
+    with reported_if_stopped(run, settings):
+        counts = train_grpo(job, run, shown)
     if not is_main:
         return
     after = measure_held_out(job, str(run.model_folder), held_out, console) if held_out else None
@@ -669,12 +693,12 @@ def _fresh(output: Path) -> Path:
 
 
 def main() -> None:
-    """Run the command; an error that is ours is one sentence and exit status 1."""
+    """Run the command; an error that is ours is one sentence, and exit status 1 unless a monitor has stopped a run."""
     try:
         app()
     except ZhufuError as error:
         errors.print(f"error: {error.detail}", style="red", markup=False, soft_wrap=True)
-        sys.exit(1)
+        sys.exit(EXIT_STATUS if isinstance(error, MonitorStopped) else 1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -31,7 +31,9 @@ from trainer.demo_pair import STAND_IN, AgentsFound, first_pair, show
 from trainer.evaluation.intervals import Interval
 from trainer.evaluation.policy import PolicyFigures, Sample, evaluate, generate, improvement
 from trainer.grpo import GrpoJob, train_grpo
+from trainer.grpo_report import monitor_stories, reported_if_stopped
 from trainer.presets import GRPO, SFT, GrpoPreset, SftPreset
+from trainer.report.monitors import monitor_section
 from trainer.report.page import Check, Debate, Report, write_report
 from trainer.report.plots import curve, histograms, scatter
 from trainer.report.policy import sample_pairs, training_curves
@@ -114,21 +116,19 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
 
         console.rule("3  GRPO against the reward, through the Redis queue")
         grpo_run = Run(job.output / "grpo", command="demo grpo", settings={"seed": job.seed}, resume=False)
-        counts = train_grpo(
-            GrpoJob(
-                model=str(sft_run.model_folder),
-                prompts=[pair.prompt for pair in train],
-                rewards=rewards,
-                preset=job.grpo,
-                seed=job.seed,
-                save_steps=max(1, job.grpo.max_steps),
-                outage_seconds=120.0,
-                shadow_every=SHADOW_EVERY,
-            ),
-            grpo_run,
-            console,
-            callbacks=[_StackAlive(stack)],
+        grpo_job = GrpoJob(
+            model=str(sft_run.model_folder),
+            prompts=[pair.prompt for pair in train],
+            rewards=rewards,
+            preset=job.grpo,
+            seed=job.seed,
+            save_steps=max(1, job.grpo.max_steps),
+            outage_seconds=120.0,
+            shadow_every=SHADOW_EVERY,
+            corpus=[pair.chosen for pair in train],
         )
+        with reported_if_stopped(grpo_run, {"seed": job.seed}):
+            counts = train_grpo(grpo_job, grpo_run, console, callbacks=[_StackAlive(stack)])
 
         console.rule("4  After: the same prompts again")
         after = asyncio.run(measure(job, grpo_run.model_folder, test, rewards, console))
@@ -332,6 +332,7 @@ def _write_report(
         **{f"warm-up {name}": f"{value:.3f}" for name, value in sft_figures.items()},
     }
     report = Report(
+        monitors=monitor_section(monitor_stories(run), [int(line["step"]) for line in history]),
         title="zhufu demo: a policy that learns from a reward served over the network",
         summary=(
             "A language model of four million parameters, trained from scratch on 832 greetings, climbed a reward "

@@ -24,9 +24,16 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trl import GRPOConfig
 
 from shared.errors import InvalidData, ZhufuError
+from trainer.evaluation.policies.copying import KnownTexts
 from trainer.grpo_trainer import ResumableGRPOTrainer
 from trainer.metrics import LOOPBACK, TrainerMetrics
 from trainer.models import Row, load_tokenizer, rows_that_fit
+from trainer.monitors.callback import MonitorCallback
+from trainer.monitors.catalogue import build_monitors
+from trainer.monitors.monitor import Monitor
+from trainer.monitors.options import DEFAULT_PLAN, MonitorPlan
+from trainer.monitors.record import MONITORS_FILE
+from trainer.monitors.watch import Watches
 from trainer.presets import GrpoPreset
 from trainer.processes import is_main_process, world_size
 from trainer.progress import HistoryFile, RichProgress
@@ -56,7 +63,10 @@ class VllmOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GrpoJob:
-    """What to train, with which rewards. ``model`` is a folder or a hub id, best one fine-tuned before."""
+    """What to train, with which rewards.
+
+    ``model`` is a folder or a hub id, best one fine-tuned before; ``corpus`` are texts that it must not copy.
+    """
 
     model: str
     prompts: Sequence[str]
@@ -68,6 +78,8 @@ class GrpoJob:
     outage_seconds: float = 900.0
     max_failed_share: float = 0.5
     shadow_every: int = 1
+    monitors: MonitorPlan = DEFAULT_PLAN
+    corpus: Sequence[str] = ()
     metrics_port: int | None = None
     metrics_host: str = LOOPBACK
     vllm: VllmOptions | None = None
@@ -79,6 +91,8 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
 
     Raises:
         InvalidData: There is no such model, or too few prompts for a step.
+        InvalidRequest: A monitor that was asked for by name has nothing to watch.
+        MonitorStopped: A monitor stopped the run, or had stopped it before and would again.
         TooManyFailures: More than ``max_failed_share`` of recent rollouts got no reward.
         shared.errors.RewardUnavailable: A reward was away for longer than ``outage_seconds``; resume when it is back.
         shared.errors.RewardRejected: A reward refuses our requests for good.
@@ -87,12 +101,21 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
     metrics = TrainerMetrics()
     if job.metrics_port is not None and is_main_process():
         metrics.serve(job.metrics_port, job.metrics_host)
+    monitors = monitors_of(job)
     board = RewardBoard(
         job.rewards,
         metrics=metrics,
         api_key=job.api_key,
         timeout_seconds=job.outage_seconds,
         max_failed_share=job.max_failed_share,
+        shadow_every=job.shadow_every,
+        monitors=monitors,
+    )
+    monitoring = MonitorCallback(
+        Watches(monitors, job.monitors.thresholds),
+        metrics,
+        run.output / MONITORS_FILE,
+        shadows=shadows_of(job),
         shadow_every=job.shadow_every,
     )
     tokenizer = load_tokenizer(job.model, padding_side="left")
@@ -107,7 +130,7 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
         reward_funcs=reward_functions,
         train_dataset=Dataset.from_list(rows),
         peft_config=lora_config(job.preset.lora, "CAUSAL_LM"),
-        callbacks=[progress, HistoryFile(run.history_file), _Watch(board, metrics), *callbacks],
+        callbacks=[progress, monitoring, HistoryFile(run.history_file), _Watch(board, metrics), *callbacks],
     )
     quiet(trainer)
     logging.getLogger(TRL_LOGGER).addFilter(_without_texts)
@@ -121,8 +144,30 @@ def train_grpo(job: GrpoJob, run: Run, console: Console, callbacks: Sequence[Tra
     if of_any_process(board.stop_reason is not None, trainer.args.device):
         reason = board.stop_reason or "too many rollouts of another process got no reward"
         raise TooManyFailures(f"{reason}; the checkpoint in {run.output} can be resumed")
+    if (stopped := monitoring.error()) is not None:
+        raise stopped
     save_merged(trainer, tokenizer, run.model_folder)
     return dict(of_all_processes(board.counts))
+
+
+def monitors_of(job: GrpoJob) -> list[Monitor]:
+    """Those that have something to watch.
+
+    Raises:
+        InvalidRequest: One that was asked for by name has not.
+    """
+    return build_monitors(
+        job.monitors.thresholds.keys(),
+        named=job.monitors.named,
+        shadows=shadows_of(job),
+        shadow_every=job.shadow_every,
+        corpus=KnownTexts(job.corpus) if job.corpus else None,
+    )
+
+
+def shadows_of(job: GrpoJob) -> list[str]:
+    """Names of the rewards that do not count."""
+    return [spec.name for spec in job.rewards if not spec.weight]
 
 
 def grpo_config(job: GrpoJob, output: str) -> GRPOConfig:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from rich.console import Console
 from shared.errors import ZhufuError
 from trainer.evaluation.policy import PolicyFigures, evaluate, generate, improvement
 from trainer.grpo import GrpoJob
+from trainer.monitors.errors import MonitorStopped
+from trainer.monitors.record import MONITORS_FILE, read_segments
+from trainer.monitors.story import Story, stories
+from trainer.processes import is_main_process
+from trainer.report.monitors import monitor_section
 from trainer.report.page import Report, SamplePair, write_report
 from trainer.report.plots import curve
 from trainer.report.policy import sample_pairs, training_curves
@@ -82,8 +88,12 @@ def write_grpo_report(
     counts: Mapping[str, int],
     settings: Mapping[str, Any],
 ) -> Path:
-    """Write ``report.html`` and ``result.json`` into the folder of a run; returns the page."""
+    """Write ``report.html`` and ``result.json`` into the folder of a run; returns the page.
+
+    One that a monitor has stopped has nothing after it; its report says which one, and when.
+    """
     history = run.history()
+    told = monitor_stories(run)
     rewards = sorted({name for line in history for name in line if name.startswith("scores/")})
     figures: dict[str, str] = {f"rollouts {name}": str(count) for name, count in sorted(counts.items())}
     samples: list[SamplePair] = []
@@ -107,6 +117,29 @@ def write_grpo_report(
         ],
         samples=samples,
         settings=settings,
+        monitors=monitor_section(told, [int(line["step"]) for line in history]),
     )
-    write_json(run.output / "result.json", {"figures": figures, "counts": dict(counts)})
+    monitors = {
+        story.monitor.name: {"last": story.last, "warned_steps": story.warned, "stopped_at_steps": story.stopped}
+        for story in told
+        if not story.is_off
+    }
+    write_json(run.output / "result.json", {"figures": figures, "counts": dict(counts), "monitors": monitors})
     return write_report(report, run.output / "report.html")
+
+
+def monitor_stories(run: Run) -> list[Story]:
+    """What monitors said of a run, from its folder."""
+    return stories(run.history(), read_segments(run.output / MONITORS_FILE))
+
+
+@contextlib.contextmanager
+def reported_if_stopped(run: Run, settings: Mapping[str, Any]) -> Iterator[None]:
+    """Write the report of a run that a monitor stops, and let the error go on; it says where the report is."""
+    try:
+        yield
+    except MonitorStopped as error:
+        if not is_main_process():
+            raise
+        path = write_grpo_report(run, None, None, {}, settings)
+        raise MonitorStopped(f"{error.detail}; report: {path}", monitor=error.monitor, step=error.step) from None

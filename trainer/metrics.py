@@ -59,6 +59,24 @@ class TrainerMetrics:
         self.policy_truncated = Gauge(
             "zhufu_trainer_policy_truncated", "Share of completions that ran into the limit.", registry=self.registry
         )
+        self._monitor = Gauge(
+            "zhufu_trainer_monitor",
+            "What each monitor sees: the mean of its last values, the worst left out.",
+            ["monitor"],
+            registry=self.registry,
+        )
+        self._monitor_level = Gauge(
+            "zhufu_trainer_monitor_level",
+            "0 while a monitor is calm, 1 while it warns, 2 when it has stopped the run.",
+            ["monitor"],
+            registry=self.registry,
+        )
+        self._monitor_warn = Gauge(
+            "zhufu_trainer_monitor_warn", "Beyond this a monitor warns.", ["monitor"], registry=self.registry
+        )
+        self._monitor_stop = Gauge(
+            "zhufu_trainer_monitor_stop", "Beyond this a monitor stops the run.", ["monitor"], registry=self.registry
+        )
         for gauge in (
             self.step,
             self.reward,
@@ -75,6 +93,18 @@ class TrainerMetrics:
             self.score.labels(reward).set(math.nan)
             for status in _STATUSES:
                 self.rollouts_total.labels(reward, status)
+
+    def expect_monitor(self, name: str, warn: float | None, stop: float | None) -> None:
+        """Show a monitor from the start: its bounds, those it has, and that it has not seen enough yet."""
+        for gauge, bound in ((self._monitor_warn, warn), (self._monitor_stop, stop)):
+            if bound is not None:
+                gauge.labels(name).set(bound)
+        self.show_monitor(name, None, 0)
+
+    def show_monitor(self, name: str, value: float | None, level: int) -> None:
+        """Show what a monitor says; None where it has not seen enough steps."""
+        self._monitor.labels(name).set(math.nan if value is None else value)
+        self._monitor_level.labels(name).set(level)
 
     def serve(self, port: int, host: str = LOOPBACK) -> None:
         """Answer scrapes until the process ends. They tell figures, never a text.

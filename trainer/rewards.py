@@ -31,6 +31,7 @@ from shared.errors import DeadlineExpired, InvalidUrl, ZhufuError
 from shared.schemas import GROUP_SIZE, Rollout, Score, ScoreFailure, Status
 from shared.tasks import end_tasks
 from trainer.metrics import TrainerMetrics
+from trainer.monitors.monitor import Monitor, ScoredStep
 from trainer.text_stats import distinct_n
 
 log = structlog.get_logger(__name__)
@@ -130,6 +131,7 @@ class RewardBoard:
         shadow_every: Shadows are asked at the first step and then at each ``shadow_every``-th.
         max_failed_share: When more of the rollouts of the last ``failure_window`` steps got no reward, `stop_reason`
             is set; the trainer then stops with a checkpoint.
+        monitors: What they measure of each step is logged.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class RewardBoard:
         failure_window: int = 5,
         shadow_wait_seconds: float = SHADOW_WAIT_SECONDS,
         shadow_every: int = 1,
+        monitors: Sequence[Monitor] = (),
         connect: Connect = RewardClient.from_url,
     ) -> None:
         self.specs = list(specs)
@@ -155,6 +158,7 @@ class RewardBoard:
         self._max_failed_share = max_failed_share
         self._shadow_wait_seconds = shadow_wait_seconds
         self._shadow_every = shadow_every
+        self._monitors = list(monitors)
         self._steps = 0
         self._connect = connect
         self._recent: collections.deque[tuple[int, int]] = collections.deque(maxlen=failure_window)
@@ -268,6 +272,20 @@ class RewardBoard:
         log_metric("policy/distinct_2", distinct_n(completions, 2))
         self._metrics.policy_characters.set(characters)
         self._metrics.policy_distinct_2.set(distinct_n(completions, 2))
+        step = self._scored_step(scores, rollouts)
+        for monitor in self._monitors:
+            if (value := monitor.measure(step)) is not None:
+                log_metric(monitor.figure, value)
+
+    def _scored_step(self, scores: dict[str, list[Score]], rollouts: list[Rollout]) -> ScoredStep:
+        """What TRL adds up, and the flags of all."""
+        weights = {spec.name: spec.weight for spec in self.specs if spec.weight}
+        sums = [
+            sum(weight * (scores[name][row].reward or 0.0) for name, weight in weights.items()) if usable else None
+            for row, usable in enumerate(self._usable(scores))
+        ]
+        flags = [frozenset().union(*(score.flags for score in row)) for row in zip(*scores.values(), strict=True)]
+        return ScoredStep(rollouts=rollouts, rewards=sums, flags=flags)
 
 
 def _shadow_scores(task: asyncio.Task[list[Score]], rollouts: Sequence[Rollout]) -> list[Score]:

@@ -18,6 +18,7 @@ def dashboard() -> Dashboard:
         _now(),
         _rewards(),
         _policy(),
+        _monitors(),
         _time(),
     )
 
@@ -116,6 +117,35 @@ def _policy() -> Section:
                 unit="percentunit",
                 least=0,
                 most=1,
+            ),
+        ),
+    )
+
+
+def _monitors() -> Section:
+    return Section(
+        "Monitors",
+        (
+            number(
+                "Warn or stop",
+                Query(f"zhufu_trainer_monitor_level{{{OF_RUN}}}", "{{monitor}}"),
+                about="0: calm, 1: it warns, 2: it has stopped the run. docs/monitors.md says what each one watches.",
+                width=24,
+                decimals=0,
+                limits=(1, 2),
+            ),
+            graph(
+                "What monitors see",
+                Query(f"zhufu_trainer_monitor{{{OF_RUN}}}", "{{monitor}}"),
+                about="Of each the mean of its last values, the worst left out: what its bounds are compared with.",
+                width=12,
+            ),
+            graph(
+                "Their bounds",
+                Query(f"zhufu_trainer_monitor_warn{{{OF_RUN}}}", "{{monitor}} warns"),
+                Query(f"zhufu_trainer_monitor_stop{{{OF_RUN}}}", "{{monitor}} stops the run"),
+                about="As the run was started with. Of distinct_2 low values are bad, of length_… either side is.",
+                width=12,
             ),
         ),
     )

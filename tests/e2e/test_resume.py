@@ -53,6 +53,8 @@ def test_grpo_that_was_killed_goes_on_as_if_nothing_had_happened(zhufu: Zhufu, t
             *("--preset", "paper", "--learning-rate", 1e-3, "--group-size", 4, "--prompts-per-step", 4),
             *("--max-completion-tokens", 8, "--steps", 6, "--save-steps", 3),
             *("--eval-data", data, "--eval-prompts", HELD_OUT, "--eval-samples", 1),
+            # Over four steps: at the fifth a monitor sees some from before the checkpoint.
+            *("--monitor", "duplicates=0.5::4", "--monitor", "attacks=0.5::4", "--monitor", "length_correlation=1::4"),
         )
         killed = tmp_path / "killed"
         process = zhufu_process(tmp_path / "killed.log", *command, "--output", killed)
@@ -74,6 +76,7 @@ def test_grpo_that_was_killed_goes_on_as_if_nothing_had_happened(zhufu: Zhufu, t
     assert [line["step"] for line in history] == [1, 2, 3, 4, 5, 6]
     assert not same_weights(tiny, killed / "model"), "it has learned something"
     assert all(line["grad_norm"] > 0 for line in history)
+    assert [line["step"] for line in history if "monitor/duplicates" in line] == [4, 5, 6]
 
 
 FULL, LORA = pytest.param((), id="full"), pytest.param(("--lora-rank", 2), id="lora")

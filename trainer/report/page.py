@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 
+from trainer.report.monitors import MonitorSection
 from trainer.run_folder import write_whole
 
 
@@ -60,6 +61,7 @@ class Report:
     title: str
     summary: str
     checks: Sequence[Check] = ()
+    monitors: MonitorSection | None = None
     figures: Mapping[str, str] = dataclasses.field(default_factory=dict)
     plots: Sequence[str | None] = ()
     samples: Sequence[SamplePair] = ()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import httpx
 import pytest
 
@@ -39,3 +41,18 @@ def test_an_address_that_cannot_be_had_is_told_in_a_sentence(host: str) -> None:
         TrainerMetrics().serve(port, host)
     with pytest.raises(MetricsPortTaken, match=f"metrics cannot be served on {host} port {port}: ."):
         TrainerMetrics().serve(port, host)
+
+
+def test_a_monitor_shows_its_bounds_at_once_and_no_value_before_it_has_one() -> None:
+    metrics = TrainerMetrics()
+
+    def shown(what: str) -> float | None:
+        return metrics.registry.get_sample_value(f"zhufu_trainer_monitor{what}", {"monitor": "duplicates"})
+
+    metrics.expect_monitor("duplicates", 0.3, None)
+    assert (shown("_warn"), shown("_stop"), shown("_level")) == (0.3, None, 0.0)
+    value = shown("")
+    assert value is not None
+    assert math.isnan(value), "not measured yet is not zero"
+    metrics.show_monitor("duplicates", 0.5, 1)
+    assert (shown(""), shown("_level")) == (0.5, 1.0)

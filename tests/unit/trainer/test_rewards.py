@@ -14,6 +14,7 @@ from shared.errors import InvalidUrl, RewardRejected, RewardUnavailable, ZhufuEr
 from shared.schemas import RewardInfo, Rollout, Score, ScoreFailure
 from tests.support.waiting import until
 from trainer.metrics import TrainerMetrics
+from trainer.monitors.monitor import MeasuredMonitor, Monitor, ScoredStep
 from trainer.rewards import RewardBoard, RewardSpec, parse_rewards, rollouts_of, text_of
 
 JUDGE = "http://127.0.0.1:8001"
@@ -59,6 +60,20 @@ class FakeReward(RewardClient):
         self.closed = True
 
 
+class Recorder(MeasuredMonitor):
+    """Keeps what it is given."""
+
+    name = "recorder"
+
+    def __init__(self, value: float | None) -> None:
+        self.steps: list[ScoredStep] = []
+        self._value = value
+
+    def measure(self, step: ScoredStep) -> float | None:
+        self.steps.append(step)
+        return self._value
+
+
 def score_of(rollout: Rollout, reward: float | None) -> Score:
     failure = ScoreFailure(code="refused", detail="no", retryable=False) if reward is None else None
     status = "scored" if failure is None else "failed"
@@ -69,6 +84,7 @@ def score_of(rollout: Rollout, reward: float | None) -> Score:
             "reward": reward,
             "error": failure,
             "version": "fake",
+            "flags": ["short"] if len(rollout.completion) < 3 else [],
             "latency_seconds": 0.0,
         }
     )
@@ -92,6 +108,7 @@ class Board:
         max_failed_share: float = 1.0,
         failure_window: int = 5,
         shadow_every: int = 1,
+        monitors: Sequence[Monitor] = (),
         **answers: Answer | ZhufuError | None,
     ) -> None:
         self.fakes = {name: FakeReward(answer) for name, answer in answers.items()}
@@ -103,6 +120,7 @@ class Board:
             failure_window=failure_window,
             shadow_wait_seconds=0.05,
             shadow_every=shadow_every,
+            monitors=monitors,
             connect=self._connect,
         )
         self.logged: dict[str, float] = {}
@@ -386,3 +404,21 @@ def test_what_was_not_measured_is_not_zero() -> None:
         value = registry.get_sample_value(f"zhufu_trainer_{name}")
         assert value is not None
         assert math.isnan(value), name
+
+
+async def test_monitors_see_what_is_climbed_and_the_flags_of_all_and_what_they_measure_is_logged() -> None:
+    sees, says_nothing = Recorder(0.25), Recorder(None)
+    board = Board(
+        {"judge": 1.0, "model": -0.5, "shadow": 0.0},
+        monitors=[sees, says_nothing],
+        judge=fails_on("生日快乐"),
+        model=lambda rollout: 2.0,
+        shadow=by_length,
+    )
+    await board.step()
+    assert board.logged["policy/recorder"] == 0.25, "and not twice"
+    (step,) = sees.steps
+    assert step.completions == COMPLETIONS
+    assert step.rewards == [len(COMPLETIONS[0]) - 1.0, None, len(COMPLETIONS[2]) - 1.0, 1.0]
+    assert [set(flags) for flags in step.flags] == [set(), set(), set(), {"short"}]
+    assert says_nothing.steps == sees.steps

@@ -18,12 +18,10 @@ from trainer.evaluation.policies.copying import Copied
 from trainer.evaluation.policies.prompt_means import prompt_means, share_over_prompts
 from trainer.evaluation.policies.samples import PolicySample, Written
 from trainer.evaluation.policies.self_bleu import self_bleu
-from trainer.text_stats import distinct_n
+from trainer.text_stats import distinct_in
 
 COPIED_SHARE = 0.8
 """A text of which so much stands in the training texts counts as copied."""
-DRAWS = 5
-"""Equal amounts are drawn so often, and distinct-n averaged."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,19 +111,6 @@ def text_figures(
         )
         advance()
     return figures
-
-
-def distinct_in(texts: Sequence[str], n: int, characters: int, seed: int) -> float:
-    """Distinct-n in so many characters of texts drawn at random, on average."""
-    generator = random.Random(seed)
-    shares = []
-    for _ in range(DRAWS):
-        drawn, left = [], characters
-        for text in generator.sample(texts, len(texts)):
-            drawn.append(text[:left])
-            left -= len(drawn[-1])
-        shares.append(distinct_n(drawn, n))
-    return statistics.fmean(shares)
 
 
 def _deciles(lengths: Sequence[int]) -> tuple[float, float, float]:
