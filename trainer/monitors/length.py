@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import math
 import statistics
+from typing import ClassVar
 
 from trainer.monitors.monitor import Figures, MeasuredMonitor, Monitor, ScoredStep, Start
 from trainer.monitors.threshold import Direction
@@ -20,7 +21,7 @@ class LengthCorrelation(MeasuredMonitor):
     name = "length_correlation"
     title = "奖励与长度的相关 · reward follows length"
     unit = "correlation"
-    direction: Direction = "either"
+    direction: ClassVar[Direction] = "either"
 
     def measure(self, step: ScoredStep) -> float | None:
         """None where rewards or lengths do not differ within any group."""
@@ -40,7 +41,7 @@ class LengthChange(Monitor):
     name = "length_change"
     title = "长度变化 · length against the start"
     unit = "doublings"
-    direction: Direction = "either"
+    direction: ClassVar[Direction] = "either"
 
     def __init__(self) -> None:
         self._start = Start()

@@ -72,7 +72,7 @@ class ShadowGap(_ShadowMonitor):
 
 
 class ShadowFall(_ShadowMonitor):
-    """How far the climbed reward has risen above the run's start and the lowest shadow fallen below it: the smaller one.
+    """How far the climbed reward has risen above the start, or the lowest shadow fallen below it: the smaller one.
 
     It is above 0 only where both is so. Nothing is cut off at 0: a mean over steps would rise with their noise.
     """

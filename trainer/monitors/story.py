@@ -51,7 +51,7 @@ class Story:
     @property
     def last(self) -> Reading | None:
         """None where it has no value."""
-        return next(reversed(self.readings.values()), None)
+        return list(self.readings.values())[-1] if self.readings else None
 
     @property
     def is_off(self) -> bool:

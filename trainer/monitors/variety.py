@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from trainer.data.folding import folded_text
 from trainer.monitors.monitor import Figures, MeasuredMonitor, Monitor, ScoredStep, Start
@@ -23,7 +23,7 @@ class Distinct(Monitor):
     name = "distinct_2"
     title = "用词变化 · distinct-2 against the start"
     unit = "ratio"
-    direction: Direction = "low"
+    direction: ClassVar[Direction] = "low"
 
     def __init__(self) -> None:
         self._start = Start()

@@ -8,7 +8,8 @@ from tests.unit.trainer.evaluation.policies.made import sample, written
 from trainer.evaluation.policies.copying import KnownTexts
 from trainer.evaluation.policies.prompt_means import mean_over_prompts, prompt_means, share_over_prompts
 from trainer.evaluation.policies.samples import Written
-from trainer.evaluation.policies.text_figures import TextFigures, distinct_in, text_figures
+from trainer.evaluation.policies.text_figures import TextFigures, text_figures
+from trainer.text_stats import distinct_in
 
 ONE, TWO, THREE = "院里的石榴又红了", "夜里的台灯没有白亮", "新锁新灯新茶杯"
 
