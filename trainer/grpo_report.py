@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+import torch
 from rich.console import Console
 
 from shared.errors import ZhufuError
@@ -18,7 +19,7 @@ from trainer.grpo import GrpoJob
 from trainer.monitors.errors import MonitorStopped
 from trainer.monitors.record import MONITORS_FILE, read_segments
 from trainer.monitors.story import Story, stories
-from trainer.processes import is_main_process
+from trainer.processes import is_main_process, world_size
 from trainer.report.monitors import monitor_section
 from trainer.report.page import Report, SamplePair, write_report
 from trainer.report.plots import curve
@@ -135,11 +136,21 @@ def monitor_stories(run: Run) -> list[Story]:
 
 @contextlib.contextmanager
 def reported_if_stopped(run: Run, settings: Mapping[str, Any]) -> Iterator[None]:
-    """Write the report of a run that a monitor stops, and let the error go on; it says where the report is."""
+    """Write the report of a run that a monitor stops, and let the error go on; it says where the report is.
+
+    Of several processes that train together the main one writes, and the others wait for it: whatever started them
+    ends all of them when one has ended.
+    """
     try:
         yield
     except MonitorStopped as error:
-        if not is_main_process():
+        try:
+            if is_main_process():
+                path = write_grpo_report(run, None, None, {}, settings)
+                raise MonitorStopped(
+                    f"{error.detail}; report: {path}", monitor=error.monitor, step=error.step
+                ) from None
             raise
-        path = write_grpo_report(run, None, None, {}, settings)
-        raise MonitorStopped(f"{error.detail}; report: {path}", monitor=error.monitor, step=error.step) from None
+        finally:
+            if world_size() > 1:
+                torch.distributed.barrier()

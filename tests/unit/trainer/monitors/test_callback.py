@@ -72,11 +72,11 @@ def test_a_warning_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
 
 def test_a_stop_takes_a_checkpoint_first_and_says_what_to_do(tmp_path: Path) -> None:
     run = Run(tmp_path).begin()
-    run.log(0.9)
-    assert not run.control.should_save
-    run.log(0.9)
-    assert run.control.should_save
-    assert run.control.should_training_stop
+    asked = []
+    for _ in range(2):
+        run.log(0.9)
+        asked.append((run.control.should_save, run.control.should_training_stop))
+    assert asked == [(False, False), (True, True)]
     error = run.callback.error()
     assert error is not None
     assert (error.monitor, error.step, error.code) == ("duplicates", 2, "monitor_stopped")
