@@ -258,7 +258,7 @@ def train_grpo_command(
     monitor: Annotated[
         list[str] | None,
         typer.Option(
-            "--monitor",
+            "--watch",
             help="NAME=WARN:STOP or NAME=WARN:STOP:STEPS, NAME=off, or a preset: default, warn-only, strict, off; "
             "repeatable.",
         ),
@@ -266,7 +266,7 @@ def train_grpo_command(
     monitor_corpus: Annotated[
         list[str] | None,
         typer.Option(
-            "--monitor-corpus",
+            "--watch-corpus",
             help="What the policy must not copy: the corpus of retrieval, or data that train; repeatable; the "
             "greetings in --data unless given.",
         ),

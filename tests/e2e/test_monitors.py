@@ -47,7 +47,7 @@ class Training:
         )
 
     def __call__(self, *monitors: str, resume: bool = False) -> Ended:
-        options = [part for monitor in monitors for part in ("--monitor", monitor)]
+        options = [part for monitor in monitors for part in ("--watch", monitor)]
         return self._zhufu(*self._command, *options, *(["--resume"] if resume else []))
 
     @property
@@ -72,7 +72,7 @@ def test_a_monitor_stops_a_run_with_a_checkpoint_and_another_bound_lets_it_go_on
     assert stopped.status == EXIT_STATUS, stopped.err
     last = stopped.err.splitlines()[-1]
     assert last.startswith("error: stopped by a monitor at step 2: truncated is 1 over the last 2 values")
-    assert "--monitor truncated=off" in last
+    assert "--watch truncated=off" in last
     assert str(train.output / "report.html") in last
     assert "Traceback" not in stopped.err
     assert last_whole_checkpoint(train.output) == str(train.output / "checkpoint-2")

@@ -54,7 +54,7 @@ def test_grpo_that_was_killed_goes_on_as_if_nothing_had_happened(zhufu: Zhufu, t
             *("--max-completion-tokens", 8, "--steps", 6, "--save-steps", 3),
             *("--eval-data", data, "--eval-prompts", HELD_OUT, "--eval-samples", 1),
             # Over four steps: at the fifth a monitor sees some from before the checkpoint.
-            *("--monitor", "duplicates=0.5::4", "--monitor", "attacks=0.5::4", "--monitor", "truncated=1::4"),
+            *("--watch", "duplicates=0.5::4", "--watch", "attacks=0.5::4", "--watch", "truncated=1::4"),
         )
         killed = tmp_path / "killed"
         process = zhufu_process(tmp_path / "killed.log", *command, "--output", killed)

@@ -52,7 +52,7 @@ class MonitorCallback(TrainerCallback):
         if watch is None:
             return None
         name = watch.monitor.name
-        how = f"resume it with --monitor {name}=off or another bound"
+        how = f"resume it with --watch {name}=off or another bound"
         detail = f"stopped by a monitor at step {self._step}: {watch.told(Level.STOP)}; {how}"
         return MonitorStopped(detail, monitor=name, step=self._step)
 

@@ -59,12 +59,12 @@ def build_monitors(
             if corpus is not None:
                 monitors.append(Copying(corpus))
             elif name in named:
-                raise InvalidRequest(f"--monitor {name}: no corpus is known; --monitor-corpus names one")
+                raise InvalidRequest(f"--watch {name}: no corpus is known; --watch-corpus names one")
         elif issubclass(kind, ShadowGap | ShadowFall):
             if shadows:
                 monitors.append(kind(shadows, shadow_every))
             elif name in named:
-                raise InvalidRequest(f"--monitor {name}: there is no shadow, no reward of weight 0")
+                raise InvalidRequest(f"--watch {name}: there is no shadow, no reward of weight 0")
         else:
             monitors.append(kind())
     return monitors

@@ -1,4 +1,4 @@
-"""``--monitor``: presets, and bounds for one monitor."""
+"""``--watch``: presets, and bounds for one monitor."""
 
 from __future__ import annotations
 
@@ -75,16 +75,16 @@ def parse_monitors(options: Sequence[str]) -> MonitorPlan:
     """
     presets = [option for option in options if "=" not in option]
     if len(presets) > 1:
-        raise InvalidRequest(f"--monitor: one preset at most, not {' and '.join(presets)}")
+        raise InvalidRequest(f"--watch: one preset at most, not {' and '.join(presets)}")
     chosen = presets[0] if presets else "default"
     if chosen not in PRESETS:
-        raise InvalidRequest(f"--monitor {chosen}: a preset is one of {', '.join(PRESETS)}; else write NAME=WARN:STOP")
+        raise InvalidRequest(f"--watch {chosen}: a preset is one of {', '.join(PRESETS)}; else write NAME=WARN:STOP")
     thresholds = dict(PRESETS[chosen])
     seen: set[str] = set()
     named: set[str] = set()
     for name, text in _pairs(options):
         if name in seen:
-            raise InvalidRequest(f"--monitor {name} stands twice")
+            raise InvalidRequest(f"--watch {name} stands twice")
         seen.add(name)
         if text == OFF:
             thresholds.pop(name, None)
@@ -100,7 +100,7 @@ def _pairs(options: Sequence[str]) -> Iterator[tuple[str, str]]:
         if not separator:
             continue
         if name not in MONITORS:
-            raise InvalidRequest(f"--monitor {name!r}: there is {', '.join(MONITORS)}")
+            raise InvalidRequest(f"--watch {name!r}: there is {', '.join(MONITORS)}")
         yield name, text
 
 
@@ -112,10 +112,10 @@ def _threshold(name: str, text: str, usual_steps: int) -> Threshold:
         warn, stop = (float(part) if part else None for part in parts[:2])
         steps = int(parts[2]) if len(parts) == 3 else usual_steps
     except ValueError:
-        raise InvalidRequest(f"--monitor {name}={text}: write WARN:STOP or WARN:STOP:STEPS, or off") from None
+        raise InvalidRequest(f"--watch {name}={text}: write WARN:STOP or WARN:STOP:STEPS, or off") from None
     try:
         threshold = Threshold(warn=warn, stop=stop, steps=steps)
         threshold.check(MONITORS[name].direction)
     except InvalidRequest as error:
-        raise InvalidRequest(f"--monitor {name}={text}: {error.detail}") from None
+        raise InvalidRequest(f"--watch {name}={text}: {error.detail}") from None
     return threshold

@@ -6,8 +6,14 @@ import json
 import sys
 from pathlib import Path
 
+from accelerate.commands.launch import launch_command_parser  # type: ignore[import-untyped]
+from torch.distributed.run import get_args_parser
+from typer.core import TyperGroup
+from typer.main import get_command
+
 from tests.integration.trainer.scripted_reward import ONE_THREAD, serving
 from tests.support.processes import Process, Service
+from trainer import cli
 from trainer.progress import read_history
 from trainer.runs import last_whole_checkpoint
 
@@ -55,7 +61,7 @@ def test_a_monitor_stops_both_with_one_checkpoint_and_one_report(tiny: Path, tmp
     output = tmp_path / "run"
     with serving(tmp_path, name="judge") as judge:
         # Untrained, it writes until its limit.
-        process = training(tmp_path, judge, tiny, "--monitor", "truncated=0.2:0.5:1")
+        process = training(tmp_path, judge, tiny, "--watch", "truncated=0.2:0.5:1")
         try:
             assert process.wait(SECONDS) != 0
         finally:
@@ -66,3 +72,15 @@ def test_a_monitor_stops_both_with_one_checkpoint_and_one_report(tiny: Path, tmp
     assert [line["step"] for line in read_history(output / "history.jsonl")] == [1]
     assert "第 1 步停止" in (output / "report.html").read_text(encoding="utf-8")
     assert not (output / "model").exists()
+
+
+def test_whatever_starts_the_processes_leaves_the_options_of_the_command_alone() -> None:
+    """They take an option of ours that is a beginning of some of theirs for one of those, wherever it stands."""
+    command = get_command(cli.train_app)
+    assert isinstance(command, TyperGroup)
+    options = [name for option in command.commands["grpo"].params for name in option.opts]
+    assert "--watch" in options
+    given = [part for name in options for part in (name, "x")]
+    for parser in (get_args_parser(), launch_command_parser()):
+        parsed = parser.parse_args(["-m", "trainer.cli", "train", "grpo", *given])
+        assert parsed.training_script_args == ["train", "grpo", *given]

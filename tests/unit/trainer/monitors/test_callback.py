@@ -81,7 +81,7 @@ def test_a_stop_takes_a_checkpoint_first_and_says_what_to_do(tmp_path: Path) -> 
     assert error is not None
     assert (error.monitor, error.step, error.code) == ("duplicates", 2, "monitor_stopped")
     assert "stopped by a monitor at step 2: duplicates is 0.9" in error.detail
-    assert "--monitor duplicates=off" in error.detail
+    assert "--watch duplicates=off" in error.detail
     assert run.shown("_level") == 2.0
 
 

@@ -1,4 +1,4 @@
-"""``--monitor``."""
+"""``--watch``."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_options_that_say_nothing_are_refused(options: list[str], says: str) -> 
     with pytest.raises(InvalidRequest) as refused:
         parse_monitors(options)
     assert says in refused.value.detail
-    assert refused.value.detail.startswith("--monitor")
+    assert refused.value.detail.startswith("--watch")
 
 
 def test_what_has_nothing_to_watch_is_left_out() -> None:
@@ -78,7 +78,7 @@ def test_what_has_nothing_to_watch_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("copying", "--monitor-corpus"), ("shadow_gap", "no shadow"), ("shadow_fall", "no shadow")]
+    ("name", "says"), [("copying", "--watch-corpus"), ("shadow_gap", "no shadow"), ("shadow_fall", "no shadow")]
 )
 def test_what_was_asked_for_and_has_nothing_to_watch_is_refused(name: str, says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
