@@ -13,6 +13,7 @@ import torch
 from benchmarks import workload
 from benchmarks.processes import serve_commands
 from services.reward_model.checkpoint import Checkpoint
+from shared.allocator import keep_freed_memory
 
 TokenIds = list[int]
 
@@ -70,6 +71,7 @@ def run(checkpoint: Checkpoint, command: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    keep_freed_memory()  # as the service does: the limit shall be one
     folder = Path(sys.argv[1])
     checkpoint = Checkpoint(folder, folder.name, torch.device("cpu"), torch.float32)
     serve_commands(lambda command: run(checkpoint, command))

@@ -58,9 +58,9 @@ def page() -> str:
         own = {
             name: field
             for name, field in settings.model_fields.items()
-            if name not in known or field.default != known[name].default
+            if name not in known or (field.default, field.description) != (known[name].default, known[name].description)
         }
-        text = f"`ZHUFU_{service.upper()}_<NAME>`. Besides those above; what stands there too has another default here."
+        text = f"`ZHUFU_{service.upper()}_<NAME>`. Besides those above; what stands there too is not the same here."
         parts.append(section(service.replace("_", " ").capitalize(), text, rows(own)))
     return "\n".join(parts)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.modeling_layers import GenericForSequenceClassification
 
 from services.reward_model.settings import DType
 from shared.errors import InvalidData
@@ -59,6 +60,8 @@ class Checkpoint:
         if model.config.pad_token_id is None:
             raise InvalidData(folder, "neither the tokenizer nor the model has a padding token")
         self._pad_id = int(model.config.pad_token_id)
+        model.config.use_cache = False  # of keys and values: nothing is generated
+        self._causal = is_causal(model)
         self._model = model.to(device).eval()  # type: ignore[arg-type]
         positions = getattr(model.config, "max_position_embeddings", None) or DEFAULT_MAX_TOKENS
         limit = min(DEFAULT_MAX_TOKENS, int(positions), int(self._tokenizer.model_max_length))
@@ -76,13 +79,24 @@ class Checkpoint:
         """What the model says of each sequence, ``(batch,)``, padded together on the right; without the prior."""
         longest = max(map(len, token_ids))
         ids = torch.full((len(token_ids), longest), self._pad_id, dtype=torch.long)
-        mask = torch.zeros((len(token_ids), longest), dtype=torch.long)
         for row, sequence in enumerate(token_ids):
             ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
-            mask[row, : len(sequence)] = 1
-        output = self._model(input_ids=ids.to(self.device), attention_mask=mask.to(self.device))
+        mask = None
+        if not self._causal:
+            lengths = torch.tensor([len(sequence) for sequence in token_ids])
+            mask = (torch.arange(longest) < lengths[:, None]).long().to(self.device)
+        output = self._model(input_ids=ids.to(self.device), attention_mask=mask)
         rewards: list[float] = output.logits.squeeze(-1).float().cpu().tolist()
         return rewards
+
+
+def is_causal(model: PreTrainedModel) -> bool:
+    """Whether padding on the right changes nothing without a mask: no token sees a later one, the last real one counts.
+
+    Transformers then takes the kernel that leaves out half of the attention, and makes no mask.
+    """
+    directions = [module.is_causal for module in model.modules() if hasattr(module, "is_causal")]
+    return isinstance(model, GenericForSequenceClassification) and bool(directions) and all(directions)
 
 
 def check_files(folder: Path) -> None:

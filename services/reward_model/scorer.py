@@ -1,4 +1,4 @@
-"""Rollouts to rewards with a reward model: one thread for the model, none of it on the event loop."""
+"""Rollouts to rewards with a reward model: a thread for each batch in work, none of it on the event loop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RewardModelScorer:
         self._settings = settings
         self._metrics = metrics
         self._active: Checkpoint | None = None
-        self._model_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward-model")
+        self._threads = ThreadPoolExecutor(settings.max_concurrent_batches, thread_name_prefix="reward-model")
         self._loading = asyncio.Lock()
 
     def info(self) -> RewardInfo:
@@ -59,12 +59,12 @@ class RewardModelScorer:
     async def start(self) -> None:
         """Load the configured checkpoint."""
         if self._settings.threads is not None:
-            torch.set_num_threads(self._settings.threads)
+            torch.set_num_threads(max(1, self._settings.threads // self._settings.max_concurrent_batches))
         await self.activate(self._settings.checkpoint)
 
     async def close(self) -> None:
-        """End the model's thread."""
-        self._model_thread.shutdown(wait=False, cancel_futures=True)
+        """End the model's threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
         """Ready as soon as a checkpoint is loaded."""
@@ -108,7 +108,7 @@ class RewardModelScorer:
         if checkpoint is None:
             raise NotReady("no checkpoint is loaded")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._model_thread, self._forward, checkpoint, rollouts)
+        return await loop.run_in_executor(self._threads, self._forward, checkpoint, rollouts)
 
     def _load(self, checkpoint: str) -> Checkpoint:
         folder = find_folder(checkpoint, self._settings.checkpoints_dir)

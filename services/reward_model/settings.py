@@ -27,6 +27,14 @@ class RewardModelSettings(ServiceSettings):
     )
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N; auto takes CUDA where it is.")
     dtype: DType = Field(default="auto", description="auto: bfloat16 on CUDA, float32 on CPU.")
-    threads: int | None = Field(default=None, ge=1, description="Threads of torch on CPU; unset: as torch decides.")
+    threads: int | None = Field(
+        default=None, ge=1, description="Threads on a CPU, shared out among batches in work; unset: as torch decides."
+    )
     max_characters: int = Field(default=32_768, ge=1, description="Longest prompt plus completion.")
     max_batch_tokens: int = Field(default=4_096, ge=1, description="Of one batch, padding included.")
+    max_padding_share: float = Field(
+        default=0.15, ge=0, lt=1, description="Most padding in a batch, as a share of it; on a CPU 0.05 unless given."
+    )
+    max_concurrent_batches: int = Field(
+        default=1, ge=1, description="Batches in work at a time; on a CPU one for each core, 4 at most, unless given."
+    )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 
-from services.reward_model.checkpoint import Checkpoint, check_files, content_hash, find_folder
+from services.reward_model.checkpoint import Checkpoint, check_files, content_hash, find_folder, is_causal
 from shared.errors import InvalidData
 from shared.reward_format import Calibration, RewardFormat, neutralise
 from tests.support.checkpoints import random_checkpoint
@@ -34,6 +35,15 @@ def test_a_batch_gives_each_text_the_logit_that_it_gets_alone(folder: Path) -> N
     alone = [checkpoint.logits([sequence])[0] for sequence in ids]
     assert together == pytest.approx(alone, abs=1e-5)
     assert len(set(together)) == 3
+
+
+def test_a_causal_model_is_known_as_one_and_needs_no_mask(folder: Path) -> None:
+    causal = AutoModelForSequenceClassification.from_pretrained(str(folder))
+    assert is_causal(causal)
+    bidirectional = BertForSequenceClassification(
+        BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=10)
+    )
+    assert not is_causal(bidirectional)
 
 
 def test_special_tokens_in_a_text_are_text(folder: Path) -> None:
