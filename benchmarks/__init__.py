@@ -10,6 +10,10 @@ compared is run by turns in one go, so that a busy machine troubles both sides a
 - `bench_http`: the HTTP door beside a bare FastAPI route (`bare_route`) and a plain server (`serve_rm`)
 - `process_memory`: whether a service grows with what it has scored
 - `bench_reward_model`: the reward model over HTTP and through the queue, beside the same model run offline
+- `reward_peers`: servers of a reward model by others on the same checkpoint; `openrlhf_server`, `litserve_server`: what
+  two of them run; `wire_forms`: how each is asked
+- `bench_judge`: verdicts per second and prompt tokens computed, by mode, beside the reference way
+- `bench_training`: the share of a GRPO step that waits for rewards; `grpo_runs`: the process that trains
 - `judge_accuracy`, `judge_attacks`, `judge_cost`: what the judge is worth, how it stands attacks, what a verdict costs;
   each is a command of its own, `judge_setup` starts what they need; docs/judge.md has the figures
 - `http_load`, `queue_load`, `offline`: the processes that make load; `noop_service`: the scorer that does nothing

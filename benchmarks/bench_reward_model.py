@@ -8,10 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks import reward_peers
 from benchmarks.checkpoints import BASE, SMALL, Size, make_checkpoint
 from benchmarks.context import Context
 from benchmarks.processes import BenchmarkFailed, Worker, metrics, redis_server, service, worker
 from benchmarks.report import installed
+from benchmarks.reward_peers import Peers
 from benchmarks.tables import Section, percentile, spread
 
 SHORTEST_TOKENS, LONGEST_TOKENS = 16, 256
@@ -38,7 +40,7 @@ class Plan:
     rollouts: int
     rounds: int
     side_rounds: int
-    """Rounds of all but the two that are compared in the first place."""
+    """Rounds of all but those that are compared in the first place: the baseline, ours, and the servers of others."""
     probe_every: int
     batch_sizes: tuple[int, ...]
     """Sizes of batches that the baseline tries; it runs with its best one."""
@@ -75,8 +77,9 @@ async def run(context: Context, plan: Plan) -> Section:
         worker("benchmarks.offline", folder / "offline.log", str(checkpoint)) as offline,
         worker("benchmarks.http_load", folder / "http_load.log") as http,
         worker("benchmarks.queue_load", folder / "queue_load.log") as queue,
+        reward_peers.running(context, checkpoint) as peers,
     ):
-        runs = Runs(plan, context.console, url, redis_url, offline, http, queue)
+        runs = Runs(plan, context.console, url, redis_url, offline, http, queue, peers)
         await runs.measure()
     return runs.section(parameters)
 
@@ -85,22 +88,35 @@ class Runs:
     """All runs with one model, by turns."""
 
     def __init__(
-        self, plan: Plan, console: Console, url: str, redis_url: str, offline: Worker, http: Worker, queue: Worker
+        self,
+        plan: Plan,
+        console: Console,
+        url: str,
+        redis_url: str,
+        offline: Worker,
+        http: Worker,
+        queue: Worker,
+        peers: Peers,
     ) -> None:
         self._plan = plan
         self._console = console
         self._url = url
         self._offline = offline
+        self._peers = peers
         port = int(url.rpartition(":")[2])
         self._loads: dict[str, tuple[Worker, dict[str, Any]]] = {
             ONE_EACH: (http, {"port": port, "each": 1, "at_once": AT_ONCE}),
             MANY_EACH: (http, {"port": port, "each": AT_ONCE, "at_once": 4}),
             QUEUE: (queue, {"url": f"{redis_url}?reward={NAME}", "each": 64, "at_once": 2}),
+            **{
+                peer.name: (http, {"port": peer.port, "form": peer.form, "each": 1, "at_once": AT_ONCE})
+                for peer in peers.found
+            },
         }
         self._best_batch = 0
         self._rewards: dict[str, float] = {}
         self._done: dict[str, list[dict[str, Any]]] = {
-            name: [] for name in (OFFLINE, ONE_EACH, MANY_EACH, QUEUE, NAIVE)
+            name: [] for name in (OFFLINE, ONE_EACH, *(peer.name for peer in peers.found), MANY_EACH, QUEUE, NAIVE)
         }
         self._ratios: dict[str, list[float]] = {name: [] for name in self._done}
 
@@ -120,7 +136,8 @@ class Runs:
             baseline = await self._run_offline(sort=True, max_rollouts=self._best_batch)
             self._rewards = self._rewards or baseline["rewards"]
             self._take(OFFLINE, baseline, baseline)
-            self._take(ONE_EACH, await self._run_load(ONE_EACH), baseline)
+            for name in (ONE_EACH, *(peer.name for peer in self._peers.found)):
+                self._take(name, await self._run_load(name), baseline)
             if number < self._plan.side_rounds:
                 for name in (MANY_EACH, QUEUE):
                     self._take(name, await self._run_load(name), baseline)
@@ -136,16 +153,28 @@ class Runs:
                 f"{self._plan.rollouts} rollouts of {SHORTEST_TOKENS} to {LONGEST_TOKENS} tokens, every length equally "
                 f"often, in random order. Ratio: rollouts per second over those of the baseline in the same round; "
                 f"median of {self._plan.rounds} rounds ({self._plan.side_rounds} for the lower three), with least and "
-                f"greatest. The baseline is the model alone on all rollouts sorted by length, in batches of up to "
-                f"{self._best_batch}, the best of {', '.join(map(str, self._plan.batch_sizes))}; tokenising, which "
+                f"greatest. Ours over it: of the first of our rows over this one, likewise. The servers of others have "
+                f"the same checkpoint, in float32, and the same load as the first of ours. The baseline is the model "
+                f"alone on all rollouts sorted by length, in batches of up to {self._best_batch}, the best of "
+                f"{', '.join(map(str, self._plan.batch_sizes))}; tokenising, which "
                 f"every other row but the last includes, would add "
                 f"{100 * first['tokenising_seconds'] / first['seconds']:.1f} % to its time. CPU: of the process that "
                 f"makes the load, beside that of the service, as a share of the time. Every rollout was scored, each "
                 f"within {TOLERANCE:g} of the baseline's reward."
             ),
-            columns=("", "rollouts / s", "ratio", "batch", "padding", "CPU of the load", "latency, ms: median / 95th"),
+            columns=(
+                "",
+                "rollouts / s",
+                "ratio",
+                "ours over it",
+                "batch",
+                "padding",
+                "CPU of the load",
+                "latency, ms: median / 95th",
+            ),
             rows=[self._row(name) for name in self._done],
-            versions=installed(["torch", "transformers"]),
+            versions={**installed(["torch", "transformers"]), **self._peers.versions},
+            notes=" ".join(f"Left out: {reason}." for reason in self._peers.absent),
         )
 
     def _row(self, name: str) -> list[str]:
@@ -156,12 +185,15 @@ class Runs:
             load = spread([100 * each["cpu_seconds"] / each["seconds"] for each in done], 0) + " %"
             all_of_them = [1000 * seconds for each in done for seconds in each["latencies"]]
             latency = f"{percentile(all_of_them, 0.5):,.0f} / {percentile(all_of_them, 0.95):,.0f}"
+        ours = [mine / theirs for mine, theirs in zip(self._ratios[ONE_EACH], self._ratios[name], strict=False)]
+        has_batches = "batch_size" in done[0]
         return [
             name,
             spread(rates, 1),
             "1" if name == OFFLINE else spread(self._ratios[name], 2),
-            f"{done[0]['batch_size']:.1f}",
-            f"{100 * done[0]['padding_share']:.0f} %",
+            "" if name in (ONE_EACH, MANY_EACH, QUEUE) else spread(ours, 2),
+            f"{done[0]['batch_size']:.1f}" if has_batches else "",
+            f"{100 * done[0]['padding_share']:.0f} %" if has_batches else "",
             load,
             latency,
         ]
@@ -178,6 +210,8 @@ class Runs:
 
     async def _run_load(self, name: str) -> dict[str, Any]:
         load, command = self._loads[name]
+        if "form" in command:  # a server of others: it does not tell of its batches
+            return await self._ask(load, count=self._plan.rollouts, **command)
         before = await metrics(self._url)
         done = await self._ask(load, count=self._plan.rollouts, **command)
         after = await metrics(self._url)
@@ -192,7 +226,8 @@ class Runs:
         done = await load.ask(do="score", shortest=SHORTEST_TOKENS, longest=LONGEST_TOKENS, seed=2, **command)
         rewards = done["rewards"]
         if "every" not in command and len(rewards) != done["asked"]:
-            raise BenchmarkFailed(f"{done['asked'] - len(rewards)} of {done['asked']} rollouts were not scored")
+            why = "; an answer: ".join(["", *done.get("refused", [])])
+            raise BenchmarkFailed(f"{done['asked'] - len(rewards)} of {done['asked']} rollouts were not scored{why}")
         if done["asked"] == len(self._rewards):
             wrong = [
                 each

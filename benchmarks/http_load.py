@@ -19,11 +19,14 @@ import uvloop
 
 from benchmarks import workload
 from benchmarks.processes import serve_commands
+from benchmarks.wire_forms import FORMS, OURS, Rewards
 from shared.schemas import Rollout, ScoreRequest
 
 ANSWER_SECONDS = 300.0
 POOL = 8_192
 SCORE, GET_REWARD = "/v1/score", "/get_reward"
+REFUSED_CHARACTERS = 1_000
+"""What is told of an answer without rewards."""
 
 
 class Connection(asyncio.Protocol):
@@ -62,26 +65,39 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return await self._answer
 
+    async def send_prepared(self, prepared: tuple[Sequence[Rollout], bytes]) -> tuple[Sequence[Rollout], bytes]:
+        """The answer beside what was asked for."""
+        return prepared[0], await self.send(prepared[1])
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
 
 async def score(command: dict[str, Any]) -> dict[str, Any]:
-    """Send all rollouts, ``each`` to a request, with ``at_once`` requests under way all the time."""
+    """Send all rollouts, ``each`` to a request, with ``at_once`` requests under way all the time.
+
+    ``form`` says to which kind of server; see `benchmarks.wire_forms`.
+    """
     asked = workload.rollouts(command["count"], command["shortest"], command["longest"], command["seed"])
     each = command["each"]
+    form = FORMS[command.get("form", OURS)]
     parts = [asked[start : start + each] for start in range(0, len(asked), each)]
     async with connections(command) as open_ones:
         sent = await workload.send_all(
-            [request_of(part, SCORE) for part in parts],
-            [connection.send for connection in open_ones],
+            [(part, whole_request(form.path, form.body(part))) for part in parts],
+            [connection.send_prepared for connection in open_ones],
             pause_seconds=command.get("pause_seconds", 0.0),
         )
-    answers = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in sent.answers]
-    scores = [score for answer in answers for score in answer.get("scores", [])]
-    rewards = {score["id"]: score["reward"] for score in scores if score["status"] == "scored"}
-    return sent.report(rewards, len(asked))
+    rewards: Rewards = {}
+    refused: list[str] = []
+    for part, answer in sent.answers:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if head.split(b" ", 2)[1] == b"200":
+            rewards |= form.rewards(part, body)
+        else:
+            refused.append(answer.decode(errors="replace")[:REFUSED_CHARACTERS])
+    return {**sent.report(rewards, len(asked)), "refused": refused[:1]}
 
 
 async def pour(command: dict[str, Any]) -> dict[str, Any]:
@@ -117,8 +133,13 @@ def request_of(part: Sequence[Rollout], path: str) -> bytes:
         body = json.dumps({"query": queries, "prompts": prompts, "labels": [None] * len(part)}).encode()
     else:
         body = ScoreRequest(rollouts=list(part)).model_dump_json().encode()
-    head = "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    return (head % (path, len(body))).encode() + body
+    return whole_request(path, body)
+
+
+def whole_request(path: str, body: bytes) -> bytes:
+    """Head and body."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
 
 
 def scored_in(answer: bytes, path: str, asked: int) -> int:

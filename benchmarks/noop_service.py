@@ -11,7 +11,7 @@ from shared.errors import InvalidRequest
 from shared.schemas import RewardInfo, RewardRange, Rollout
 from shared.scorer import Outcome, Scored
 from shared.service import create_app, run_service
-from shared.settings import ServiceSettings, service_config
+from shared.settings import REWARD_NAME, ServiceSettings, service_config
 
 NAME = "noop"
 
@@ -21,6 +21,7 @@ class NoopSettings(ServiceSettings):
 
     model_config = service_config(NAME)
 
+    name: str = Field(default=NAME, pattern=REWARD_NAME)
     max_batch_rollouts: int = Field(default=256, ge=1)
     max_batch_tokens: int = Field(default=1_000_000, ge=1)
 
@@ -28,9 +29,9 @@ class NoopSettings(ServiceSettings):
 class NoopScorer:
     """Gives every rollout the same reward at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = NAME) -> None:
         self._info = RewardInfo(
-            name=NAME, version=f"{NAME}@1", range=RewardRange(minimum=1, maximum=1), description="Always 1."
+            name=name, version=f"{name}@1", range=RewardRange(minimum=1, maximum=1), description="Always 1."
         )
 
     def info(self) -> RewardInfo:
@@ -58,7 +59,7 @@ class NoopScorer:
 
 def main() -> int:
     settings = NoopSettings()
-    return run_service(create_app(NoopScorer(), settings), settings)
+    return run_service(create_app(NoopScorer(settings.name), settings), settings)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ PARTS = {
     "memory": "benchmarks.process_memory:run",
     "reward-model-small": "benchmarks.bench_reward_model:run_small",
     "reward-model-base": "benchmarks.bench_reward_model:run_base",
+    "judge": "benchmarks.bench_judge:run",
+    "training": "benchmarks.bench_training:run",
 }
 """Where the `Run` of each part is; it is imported only when it is run, as some need seconds for that."""
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 END_SECONDS = 15.0
 ANSWER_SECONDS = 600.0
 MAX_LINE_BYTES = 2**26
@@ -40,7 +41,7 @@ def free_port() -> int:
 async def started(
     command: Sequence[str], log: Path, environment: Mapping[str, str], **pipes: int
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process while the context is open; what it says goes to a file."""
+    """A process while the context is open; what it says goes to a file. Whatever it has started ends with it."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     with log.open("ab") as sink:
         process = await asyncio.create_subprocess_exec(
@@ -51,6 +52,7 @@ async def started(
             stdout=pipes.get("stdout", sink),
             stderr=sink,
             limit=MAX_LINE_BYTES,
+            process_group=0,
         )
     try:
         yield process
@@ -62,6 +64,8 @@ async def started(
         except TimeoutError:
             process.kill()
             await process.wait()
+        with contextlib.suppress(ProcessLookupError):  # servers of others leave their workers behind
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.asynccontextmanager
@@ -90,16 +94,31 @@ async def service(module: str, log: Path, settings: Mapping[str, object]) -> Asy
     """A service as its container runs it; yields its URL once it is ready."""
     port = free_port()
     environment = {f"ZHUFU_{name.upper()}": str(value) for name, value in {**settings, "port": port}.items()}
+    async with http_server([sys.executable, "-m", module], port, log, environment, ready_path="/readyz") as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def http_server(
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    ready_path: str,
+    start_seconds: float = START_SECONDS,
+) -> AsyncIterator[str]:
+    """A process that listens on ``port``; yields its URL once ``ready_path`` is answered with 200."""
     url = f"http://127.0.0.1:{port}"
-    async with started([sys.executable, "-m", module], log, environment) as process:
+    async with started(command, log, environment) as process:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
 
             async def ready() -> bool:
                 with contextlib.suppress(httpx.TransportError):
-                    return (await client.get(f"{url}/readyz")).status_code == httpx.codes.OK
+                    return (await client.get(f"{url}{ready_path}")).status_code == httpx.codes.OK
                 return False
 
-            await until(ready, process, log)
+            await until(ready, process, log, start_seconds)
         yield url
 
 
@@ -149,16 +168,20 @@ async def worker(
 
 
 def serve_commands(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """The other end of a `Worker`: answers until its input ends."""
-    for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
-        sys.stdout.flush()
+    """The other end of a `Worker`: answers until its input ends. What libraries print meanwhile goes to the log."""
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        for line in sys.stdin:
+            answers.write(json.dumps(answer(json.loads(line))) + "\n")
+            answers.flush()
 
 
-async def until(condition: Callable[[], Any], process: asyncio.subprocess.Process, log: Path) -> None:
+async def until(
+    condition: Callable[[], Any], process: asyncio.subprocess.Process, log: Path, seconds: float = START_SECONDS
+) -> None:
     """Wait for a condition; `BenchmarkFailed` when the process dies before, or the time is over."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + START_SECONDS
+    deadline = loop.time() + seconds
     while not await condition():
         if process.returncode is not None or loop.time() > deadline:
             raise BenchmarkFailed(f"a process did not start:\n{_tail(log)}")

@@ -17,6 +17,8 @@ CHARACTERS = 3_000
 TEMPLATE_TOKENS = 3
 """What the chat template of `trainer.tiny` adds: both roles and the end."""
 LONGEST_PROMPT_TOKENS = 16
+USER, ASSISTANT, EOS = "<user>", "<assistant>", "<eos>"
+"""Of that template. A process that makes load imports nothing of Transformers, so they stand here again."""
 
 Part = TypeVar("Part")
 Answer = TypeVar("Answer")
@@ -75,6 +77,11 @@ def rollouts(count: int, shortest: int, longest: int, seed: int) -> list[Rollout
         text = "".join(source.choices(alphabet, k=left))
         made.append(Rollout(id=f"r{number}", prompt=text[:prompt_tokens], completion=text[prompt_tokens:]))
     return made
+
+
+def rendered(rollout: Rollout) -> str:
+    """A rollout as the chat template of `trainer.tiny` renders it: what servers of others are sent."""
+    return f"{USER}{rollout.prompt}{ASSISTANT}{rollout.completion}{EOS}"
 
 
 async def send_all(
