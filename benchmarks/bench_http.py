@@ -19,7 +19,7 @@ from benchmarks.tables import Section, percentile, spread
 SHORTEST_TOKENS, LONGEST_TOKENS = 16, 256
 LOADS = {1: 8_000, 64: 128_000}
 """Rollouts a request, and how many of them in a round."""
-QUICK_SHARE = 64
+QUICK_SHARE = 50
 AT_ONCE = 8
 ROUNDS = 5
 OURS = "`/v1/score` of a service"
