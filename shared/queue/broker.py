@@ -91,6 +91,7 @@ class Broker:
         self._enqueue = redis.register_script(scripts.ENQUEUE)
         self._complete = redis.register_script(scripts.COMPLETE)
         self._renew = redis.register_script(scripts.RENEW)
+        self._count = redis.register_script(scripts.COUNT)
         self._release = redis.register_script(scripts.RELEASE)
         self._prune = redis.register_script(scripts.PRUNE)
         for command in ("XREAD", "XREADGROUP"):  # redis-py would make a dictionary of every entry, twice
@@ -132,7 +133,7 @@ class Broker:
     async def read_results(self, request: str, after: str, count: int) -> list[tuple[str, bytes]]:
         """Wait a moment for results that came after the one given; (entry id, payload) pairs, maybe none."""
         answer = await self._await(self._redis.xread({self.keys.results(request): after}, count=count, block=BLOCK_MS))
-        return [(entry.decode(), fields[b"data"]) for entry, fields in _entries(answer)]
+        return [(entry.decode(), fields.get(b"data", b"")) for entry, fields in _entries(answer)]
 
     async def forget(self, request: str) -> None:
         """Remove what a request keeps in Redis. Its rollouts that have not begun are then expired, not scored."""
@@ -198,11 +199,8 @@ class Broker:
         return [int(count or 0) for count in counts]
 
     async def count_repetition(self, entry: str) -> None:
-        """Note that an entry is about to be tried again."""
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hincrby(self.keys.attempts, entry, 1)
-            pipeline.expire(self.keys.attempts, ATTEMPTS_TTL_SECONDS)
-            await self._await(pipeline.execute())
+        """Note that an entry is about to be tried again, unless it is completed."""
+        await self._count(keys=[self.keys.rollouts, self.keys.attempts], args=[GROUP, entry, ATTEMPTS_TTL_SECONDS])
 
     async def alive(self, requests: Sequence[str]) -> tuple[dict[str, bool], int]:
         """Whether somebody waits for each request still, and the time of Redis in milliseconds."""

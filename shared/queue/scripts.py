@@ -72,6 +72,15 @@ end
 return lost
 """
 
+COUNT = """
+-- KEYS: rollouts, attempts    ARGV: group, entry id, ttl
+-- Counts one more try of an entry. One that somebody completed meanwhile is not counted: nobody would ever remove it.
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then return 0 end
+redis.call('HINCRBY', KEYS[2], ARGV[2], 1)
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+return 1
+"""
+
 RELEASE = """
 -- KEYS: rollouts    ARGV: group, consumer, idle milliseconds
 -- Gives up all leases of a consumer: its entries look abandoned at once, so that another process need not wait.

@@ -102,6 +102,21 @@ async def test_what_is_saved_in_one_step_is_one_entry_for_each_request(broker: B
     assert await results_of(broker, "r2") == [["一分"]]
 
 
+async def test_a_try_of_an_entry_that_is_completed_is_not_counted_for_nobody_would_forget_it(
+    broker: Broker, redis_server: RedisServer
+) -> None:
+    await add(broker, 0, 1)
+    slow, other = await broker.read("c1", 10)
+    assert [entry.id for entry in await broker.take_over("c2", 0, 10)] == [slow.id, other.id]
+    assert await broker.complete([completion(slow.id)]) == 1  # by the first, who was only slow
+    for entry in (slow, other):
+        await broker.count_repetition(entry.id)
+    assert await broker.repetitions([slow.id, other.id]) == [0, 1]
+    assert await broker.complete([completion(other.id)]) == 1
+    with redis_server.client() as client:
+        assert not client.exists(KEYS.attempts)
+
+
 async def test_a_dead_letter_is_kept_in_the_same_step_as_the_result(broker: Broker, redis_server: RedisServer) -> None:
     await add(broker, 0)
     (entry,) = await broker.read("c1", 10)
