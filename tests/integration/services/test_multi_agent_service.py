@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
-import schemathesis
 
 from services.multi_agent.agents import FOLDER
 from services.multi_agent.app import openapi
 from shared.errors import PROBLEM_MEDIA_TYPE
 from shared.llm.prompts import load_prompt
 from shared.schemas import Rollout, Score, Usage
-from tests.support.effort import SLOW
 from tests.support.judge import Counters, asked, called, ended, failure_code, messages_of
 from tests.support.llm_server import LlmServer, Reply, failing
 from tests.support.multi_agent import (
@@ -363,21 +360,6 @@ def test_it_is_ready_where_its_model_is(service: Service, model: LlmServer, repl
 def test_it_serves_the_description_that_is_committed(service: Service) -> None:
     committed = Path(__file__).resolve().parents[3] / "services" / "multi_agent" / "openapi.json"
     assert json.loads(called(service, "GET", "/openapi.json")[1]) == json.loads(committed.read_text(encoding="utf-8"))
-
-
-@schemathesis.openapi.from_dict(json.loads(openapi())).include(path="/v1/sample").parametrize()
-@hypothesis.settings(max_examples=20 if SLOW else 8)
-def test_no_request_for_samples_finds_an_answer_that_is_not_declared(
-    case: Any, service: Service, shared_llm: LlmServer
-) -> None:
-    shared_llm.script(Cast())
-    case.call_and_validate(
-        base_url=service.url,
-        headers={"Authorization": f"Bearer {KEY}"},
-        # JSON Schema cannot say that ids differ and that somebody must decide: 422 is right there.
-        # FastAPI makes a route of each method, and the header Allow of a 405 names those of one route.
-        excluded_checks=[schemathesis.checks.positive_data_acceptance, schemathesis.checks.allow_header_conformance],
-    )
 
 
 def test_every_reference_of_the_description_leads_somewhere() -> None:
