@@ -17,6 +17,7 @@ import structlog
 from tests.support.judge import StartJudge, ended, judge_service
 from tests.support.llm_server import LlmServer
 from tests.support.processes import RedisServer, Service, free_port, service_command
+from tests.support.queues import keys_without_ttl
 
 # The machine may be busy with other things: how long one example takes says nothing.
 hypothesis.settings.register_profile("zhufu", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -83,18 +84,6 @@ def _no_key_is_left_without_ttl(request: pytest.FixtureRequest) -> Iterator[None
     for server in servers:
         left = keys_without_ttl(server)
         assert not left, f"keys without a TTL: {left}"
-
-
-def keys_without_ttl(server: RedisServer) -> list[str]:
-    """Keys that stay for ever and should not: all but dead letters, principles, and an empty stream of rollouts."""
-    with server.client() as client:
-        return [
-            key
-            for key in client.scan_iter()
-            if client.ttl(key) == -1
-            and not key.endswith((":dead", ":principles"))
-            and not (key.endswith(":rollouts") and client.xlen(key) == 0)
-        ]
 
 
 class StartService(Protocol):

