@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,6 +26,10 @@ CONCURRENT_REQUESTS = 8
 CONNECT_TIMEOUT_SECONDS = 5.0
 MAX_RETRY_AFTER_SECONDS = 30.0
 INFO_TIMEOUT_SECONDS = 10.0
+KEEPALIVE_IDLE_SECONDS = 15
+"""After this silence the system asks whether the other machine still knows of the connection."""
+KEEPALIVE_INTERVAL_SECONDS = 5
+KEEPALIVE_PROBES = 3
 
 
 class _TryAgain(Exception):
@@ -60,7 +65,11 @@ class HttpRewardClient(RewardClient):
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(max_connections=CONCURRENT_REQUESTS, max_keepalive_connections=CONCURRENT_REQUESTS),
+            transport=httpx.AsyncHTTPTransport(
+                limits=httpx.Limits(max_connections=CONCURRENT_REQUESTS, max_keepalive_connections=CONCURRENT_REQUESTS),
+                socket_options=_keepalive(),
+                trust_env=False,
+            ),
             follow_redirects=False,
             trust_env=False,
         )
@@ -179,6 +188,22 @@ def split(rollouts: Sequence[Rollout]) -> list[list[Rollout]]:
         parts[-1].append(rollout)
         characters += size
     return parts
+
+
+def _keepalive() -> list[tuple[int, int, int]]:
+    """Socket options: a machine that died without a word is noticed in half a minute, not when the call's time is up.
+
+    A score may take minutes, so that silence alone says nothing.
+    """
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
+        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+    ):
+        if hasattr(socket, name):  # elsewhere the system's own default holds
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
 
 
 def _problem(response: httpx.Response) -> Problem | None:

@@ -92,9 +92,9 @@ async def left_in(redis: RedisServer, keys: QueueKeys) -> Sequence[str]:
             await until(lambda: not client.xlen(keys.rollouts), "the queue is empty", DRAIN_SECONDS)
         pending = client.xpending(keys.rollouts, GROUP)["pending"]
         return [
-            *_some("still in the stream of rollouts", [entry for entry, _ in client.xrange(keys.rollouts)]),
+            *_some("still in the stream of rollouts", [str(entry) for entry, _ in client.xrange(keys.rollouts) or []]),
             *([f"{pending} entries still pending"] if pending else []),
-            *_some("tries still counted", list(client.hkeys(keys.attempts))),
+            *_some("tries still counted", list(map(str, client.hkeys(keys.attempts)))),
             *_some("keys without a TTL", keys_without_ttl(redis)),
         ]
 

@@ -213,6 +213,12 @@ JUDGES = Setup(judge=True)
 LONG = (11.0, 12.0)
 """Longer than a client of Redis waits for an answer, which is 10 s."""
 
+JUMPS: Sequence[tuple[ClockOf, Sequence[int]]] = (
+    ("redis", (HOUR, -HOUR, 10, -10)),
+    ("scorers", (HOUR, -HOUR)),
+    ("requester", (HOUR, -HOUR)),
+)
+
 FAULTS: Sequence[Fault] = (
     Fault(kind="scorer killed", variant="one of two", strike=killed(_first)),
     Fault(kind="scorer killed", variant="all", strike=killed(_all)),
@@ -297,7 +303,7 @@ FAULTS: Sequence[Fault] = (
             may_expire=of == "redis" and seconds > 0,  # deadlines stand on the clock of Redis
             missing=clock.missing,
         )
-        for of, jumps in (("redis", (HOUR, -HOUR, 10, -10)), ("scorers", (HOUR, -HOUR)), ("requester", (HOUR, -HOUR)))
+        for of, jumps in JUMPS
         for seconds in jumps
         for back in (False, True)
     ),

@@ -36,6 +36,7 @@ class Cable:
 
     Attributes:
         near: The address of this machine on the cable, which only the namespace can reach.
+        far: The address of the namespace.
     """
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class Cable:
         base = f"198.{18 + (number >> 14)}.{number >> 6 & 0xFF}"
         last = (number & 0x3F) * 4
         self.near = f"{base}.{last + 1}"
-        self._far = f"{base}.{last + 2}"
+        self.far = f"{base}.{last + 2}"
         self._name = f"zhufu-chaos-{number}"
         self._near_end, self._far_end = f"zc{number}n", f"zc{number}f"
 
@@ -54,7 +55,7 @@ class Cable:
             _ip("link", "add", self._near_end, "type", "veth", "peer", "name", self._far_end, "netns", self._name)
             _ip("addr", "add", f"{self.near}/30", "dev", self._near_end)
             _ip("link", "set", self._near_end, "up")
-            _ip("-n", self._name, "addr", "add", f"{self._far}/30", "dev", self._far_end)
+            _ip("-n", self._name, "addr", "add", f"{self.far}/30", "dev", self._far_end)
             _ip("-n", self._name, "link", "set", self._far_end, "up")
             _ip("-n", self._name, "link", "set", "lo", "up")
         except BaseException:

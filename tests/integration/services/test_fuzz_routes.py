@@ -37,9 +37,15 @@ SERVICES = Path(__file__).resolve().parents[3] / "services"
 EXCLUDED = [schemathesis.checks.positive_data_acceptance, schemathesis.checks.allow_header_conformance]
 
 
-def described(service: str) -> Any:
+def described(service: str) -> dict[str, Any]:
     """The description as committed; tests of each service hold it against the one that is served."""
-    return schemathesis.openapi.from_dict(json.loads((SERVICES / service / "openapi.json").read_text("utf-8")))
+    document: dict[str, Any] = json.loads((SERVICES / service / "openapi.json").read_text("utf-8"))
+    return document
+
+
+judge_schema = schemathesis.openapi.from_dict(described("judge"))
+multi_agent_schema = schemathesis.openapi.from_dict(described("multi_agent"))
+reward_model_schema = schemathesis.openapi.from_dict(described("reward_model"))
 
 
 def answer(body: Any) -> Reply:
@@ -74,8 +80,9 @@ def still_well(service: Service) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def judge(model: LlmServer, folder: Path, reward_model: Service) -> Iterator[Service]:
     others = f"reward_model={reward_model.url},nobody=http://127.0.0.1:{free_port()}"
-    settings = {"api_keys": KEY, "group_wait_seconds": 0.05, "playground_rewards": others}
-    yield from still_well(judge_service(folder / "judge.log", model, **settings))
+    yield from still_well(
+        judge_service(folder / "judge.log", model, api_keys=KEY, group_wait_seconds=0.05, playground_rewards=others)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +107,19 @@ def check(case: Any, service: Service) -> None:
     case.call_and_validate(base_url=service.url, headers=AUTHORIZED, excluded_checks=EXCLUDED)
 
 
-@described("judge").parametrize()
+@judge_schema.parametrize()
 @hypothesis.settings(max_examples=FUZZ_EXAMPLES)
 def test_no_request_to_the_judge_finds_an_answer_that_is_not_declared(case: Any, judge: Service) -> None:
     check(case, judge)
 
 
-@described("multi_agent").parametrize()
+@multi_agent_schema.parametrize()
 @hypothesis.settings(max_examples=FUZZ_EXAMPLES)
 def test_no_request_to_the_agents_finds_an_answer_that_is_not_declared(case: Any, multi_agent: Service) -> None:
     check(case, multi_agent)
 
 
-@described("reward_model").parametrize()
+@reward_model_schema.parametrize()
 @hypothesis.settings(max_examples=FUZZ_EXAMPLES)
 def test_no_request_to_the_reward_model_finds_an_answer_that_is_not_declared(case: Any, reward_model: Service) -> None:
     check(case, reward_model)

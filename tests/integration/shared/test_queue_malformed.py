@@ -53,7 +53,7 @@ async def test_ten_thousand_malformed_entries_end_as_dead_letters_and_no_rollout
 ) -> None:
     bad = list(itertools.islice(malformed(random.Random(7)), MALFORMED))
     asked = rollouts(GOOD)
-    async with queue_of(redis_server) as client:
+    async with queue_of(redis_server, timeout_seconds=600) as client:
         calls = []
         for number, start in enumerate(range(0, MALFORMED, CHUNK)):
             add_malformed(redis_server, bad[start : start + CHUNK])
@@ -61,7 +61,7 @@ async def test_ten_thousand_malformed_entries_end_as_dead_letters_and_no_rollout
             calls.append(asyncio.create_task(client.score(part)))
             before = MALFORMED * (number + 1) // (MALFORMED // CHUNK) + len(part) * (number + 1)
             await until(lambda before=before: length_of(redis_server) == before, "they stand one behind the other")  # type: ignore[misc]
-        services = [start_service(redis=redis_server, log_level="critical") for _ in range(2)]
+        services = [start_service(redis=redis_server) for _ in range(2)]
         answers = await asyncio.gather(*calls)
     assert_all_scored(asked, [score for part in answers for score in part])
     await until(lambda: length_of(redis_server) == 0, "nothing is left over")
