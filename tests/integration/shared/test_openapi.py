@@ -11,11 +11,12 @@ import schemathesis
 from shared.errors import PROBLEM_MEDIA_TYPE
 from shared.service import create_app
 from tests.integration.shared.conftest import API_KEY
+from tests.support.effort import FUZZ_EXAMPLES
 from tests.support.processes import Service
 from tests.support.scorer_process import GreetingsSettings
 from tests.support.scorers import MarkedScorer
 
-EXAMPLES_PER_OPERATION = 50
+EXAMPLES_PER_OPERATION = max(25, FUZZ_EXAMPLES)
 
 # What the server serves, as a test below makes sure; made here, for tests are made of it before a server runs.
 DOCUMENT = create_app(MarkedScorer(), GreetingsSettings()).openapi()
