@@ -48,7 +48,7 @@ async def test_a_machine_that_dies_without_a_word_is_noticed_long_before_the_cal
             f"http://{cable.far}:{port}", api_key=KEY, timeout_seconds=10 * GENEROUS_SECONDS
         ) as client:
             scoring = asyncio.create_task(client.score(rollouts(5)))
-            await until(lambda: len(begun(log)) == 5, "they are in work", 2 * GENEROUS_SECONDS)
+            await until(lambda: bool(begun(log)), "some are in work", 2 * GENEROUS_SECONDS)
             cable.pull()
             dying.kill()  # what its system says of that reaches nobody
             died = time.monotonic()
