@@ -200,7 +200,8 @@ class Broker:
 
     async def count_repetition(self, entry: str) -> None:
         """Note that an entry is about to be tried again, unless it is completed."""
-        await self._count(keys=[self.keys.rollouts, self.keys.attempts], args=[GROUP, entry, ATTEMPTS_TTL_SECONDS])
+        keys = [self.keys.rollouts, self.keys.attempts]
+        await self._await(self._count(keys=keys, args=[GROUP, entry, ATTEMPTS_TTL_SECONDS]))
 
     async def alive(self, requests: Sequence[str]) -> tuple[dict[str, bool], int]:
         """Whether somebody waits for each request still, and the time of Redis in milliseconds."""

@@ -6,7 +6,7 @@ waits until the requester has an outcome for everything it asked. Then expected 
 every reward is the right one, and nothing is left in the queue.
 
 - `tests.chaos.plan`: what a round does, drawn from its seed
-- `tests.chaos.faults`: all faults, and what each may cost
+- `tests.chaos.faults`: all faults, and what each may cost; `tests.chaos.strikes`: how they break things
 - `tests.chaos.stack`: the processes of a round
 - `tests.chaos.requester`, `tests.chaos.journal`: the requester, which can be killed and goes on
 - `tests.chaos.proxy`, `tests.chaos.network`, `tests.chaos.disk`, `tests.chaos.clock`: what connections, networks, disks

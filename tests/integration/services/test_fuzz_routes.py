@@ -16,18 +16,17 @@ import httpx
 import hypothesis
 import pytest
 import schemathesis
+from fastapi.routing import APIRoute
 from hypothesis import strategies as st
 
 from shared.errors import PROBLEM_MEDIA_TYPE, Problem
-from shared.service import create_app
+from shared.playground import Relay, playground_routes
 from tests.support.checkpoints import random_checkpoint
 from tests.support.effort import FUZZ_EXAMPLES
 from tests.support.judge import Taste, judge_service
 from tests.support.llm_server import LlmServer, Reply, fitting
 from tests.support.multi_agent import multi_agent_service
 from tests.support.processes import START_SECONDS, Service, free_port
-from tests.support.scorer_process import GreetingsSettings
-from tests.support.scorers import MarkedScorer
 
 KEY = "a-key-for-tests"
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
@@ -130,11 +129,9 @@ def test_no_request_to_the_reward_model_finds_an_answer_that_is_not_declared(cas
 # The playground's routes are no part of the API and stand in no description.
 
 
-def undescribed() -> list[str]:
-    """The paths of all such routes, as an application has them."""
-    app = create_app(MarkedScorer(), GreetingsSettings(playground_rewards={"other": "http://127.0.0.1:1"}))
-    paths = {str(getattr(route, "path", "")) for route in app.routes}
-    return sorted(paths - set(app.openapi()["paths"]) - {""})
+RELAY = Relay({"other": "http://127.0.0.1:1"}, timeout_seconds=1, max_body_bytes=1)
+ROUTERS = (playground_routes("greetings", RELAY, needs_key=True), RELAY.routes())
+PATHS = sorted({route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)})
 
 
 PART = st.sampled_from(["reward_model", "nobody", "index.html", "main.js", "..", "%2e%2e", "%00", "祝福"]) | st.text(
@@ -146,7 +143,7 @@ JSON_BODY = (SIMPLE | st.lists(SIMPLE) | st.dictionaries(st.text(), SIMPLE)).map
 )
 
 
-@pytest.mark.parametrize("path", undescribed())
+@pytest.mark.parametrize("path", PATHS)
 @hypothesis.settings(max_examples=FUZZ_EXAMPLES)
 @hypothesis.given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]),

@@ -16,7 +16,7 @@ from shared.client.queue import QueueRewardClient
 from shared.errors import RewardProtocolError
 from shared.queue.broker import MAX_DEADLINE_DIGITS, Entry, _entry
 from shared.queue.keys import QueueKeys
-from shared.queue.messages import QueuedResult, QueuedRollout
+from shared.queue.messages import QueuedResults, QueuedRollout
 from shared.schemas import Score
 from tests.support.effort import FUZZ_EXAMPLES
 from tests.support.greetings import rollout, rollouts
@@ -27,9 +27,8 @@ from tests.unit.shared.test_queue_requester import MemoryBroker as RequestersBro
 
 DEADLINE_MS = 10**MAX_DEADLINE_DIGITS - 1
 MESSAGE = QueuedRollout(request="请求", rollout=rollout(1), options={"mode": "polite"}, trace="步骤").model_dump()
-RESULT = QueuedResult(
-    score=Score(id=rollout(1).id, status="scored", reward=0.5, version="v", latency_seconds=0)
-).model_dump()
+SCORE = Score(id=rollout(1).id, status="scored", reward=0.5, version="v", latency_seconds=0)
+RESULT = QueuedResults(scores=[SCORE]).model_dump()
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),  # lone surrogates as well
@@ -112,7 +111,7 @@ def test_a_door_ends_every_entry_once_whatever_stands_in_it_and_scores_the_good_
         return broker
 
     broker = asyncio.run(read_all())
-    told = [QueuedResult.model_validate_json(done.result).score for done in broker.completed.values() if done.request]
+    told = [Score.model_validate_json(done.result) for done in broker.completed.values() if done.request]
     good = {each.id for each in rollouts(3, first=100)}
     assert {score.id: score.status for score in told if score.id in good} == dict.fromkeys(good, "scored")
     told_nobody = [done for done in broker.completed.values() if done.request is None]
@@ -145,7 +144,7 @@ def test_a_requester_gets_a_typed_error_of_a_result_that_it_cannot_read(data: by
         client._broker = Broker()
         return await client.score(asked)
 
-    if _is(QueuedResult, data):
+    if _is(QueuedResults, data):
         assert [each.id for each in asyncio.run(score())] == [each.id for each in asked]
     else:
         with pytest.raises(RewardProtocolError, match="a result in the queue breaks the contract"):
