@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import hypothesis
@@ -154,7 +155,7 @@ JSON_BODY = (SIMPLE | st.lists(SIMPLE) | st.dictionaries(st.text(), SIMPLE)).map
 def test_no_request_to_the_playground_finds_an_error_without_a_type(
     path: str, method: str, part: str, body: bytes, media_type: str, judge: Service
 ) -> None:
-    target = path.replace("{name}", part).replace("{file}", part)
+    target = path.replace("{name}", quote(part, safe="%")).replace("{file}", quote(part, safe="%"))
     headers = {**AUTHORIZED, **({"Content-Type": media_type} if media_type else {})}
     response = httpx.request(
         method, judge.url + target, content=body, headers=headers, timeout=START_SECONDS, trust_env=False
