@@ -21,9 +21,11 @@ VALUE: Final = "每一步 · each step"
 STEADY: Final = "监控值 · what is compared"
 WARN: Final = "警告线 · warns"
 STOP: Final = "停止线 · stops the run"
-NOTE: Final = (
+NOTE_IN_CHINESE: Final = (
     "细线是每一步的值；粗线是最近几步的平均，去掉其中最差的一步，与警告线、停止线比较的是它。"
     "黄色区域：警告；红色竖线：因此停止训练。"
+)
+NOTE: Final = (
     "The thin line is the value of each step. The thick one, the mean of the last steps without the worst of them, is "
     "what the bounds are compared with. Yellow: it warned. A red vertical line: it stopped the run."
 )
@@ -59,6 +61,7 @@ class MonitorSection:
     rows: Sequence[MonitorRow]
     plots: Sequence[MonitorPlot]
     note: str = NOTE
+    note_in_chinese: str = NOTE_IN_CHINESE
 
 
 def monitor_section(stories: Sequence[Story], steps: Sequence[int]) -> MonitorSection | None:
