@@ -243,7 +243,9 @@ class QueueDoor:
     async def _try_after_crash(self, work: InWork) -> None:
         """The process that tried this rollout died: once more with others, or, where it is the last try, alone."""
         if work.attempt >= self._limits.max_attempts:
-            self._give_up(work, _failure("attempts_exhausted", "every process that tried this rollout died"))
+            self._give_up(
+                work, _failure("attempts_exhausted", "the process that made its last try died or fell silent")
+            )
         elif work.attempt + 1 == self._limits.max_attempts:
             # The try is counted when its turn comes: until then it is not to blame if this process dies as well.
             self._last_tries_open += 1

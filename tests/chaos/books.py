@@ -79,7 +79,7 @@ def _allowed(plan: Plan, foretold: Foretold, outcome: Outcome) -> bool:
         return True
     return (
         outcome.status == foretold.status
-        and outcome.code == foretold.code
+        and outcome.code in foretold.codes
         and (outcome.reward is None) == (foretold.reward is None)
         and math.isclose(outcome.reward or 0.0, foretold.reward or 0.0, abs_tol=1e-9)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shared.queue.keys import QueueKeys
 from shared.schemas import Rollout, Status
@@ -14,7 +14,11 @@ from tests.support.greetings import rollout
 from tests.support.judge import greeting
 from tests.support.scorers import FAILS, FAILS_FOR_GOOD, TOO_LONG, reward_of
 
-CODES = {FAILS: "judge_unsure", FAILS_FOR_GOOD: "refused", TOO_LONG: "text_too_long"}
+CODES: Mapping[str, frozenset[str | None]] = {
+    FAILS: frozenset({"judge_unsure", "attempts_exhausted"}),
+    FAILS_FOR_GOOD: frozenset({"refused"}),
+    TOO_LONG: frozenset({"text_too_long"}),
+}
 """How a rollout fails that has one of these markers."""
 MARKED_SHARE = 0.03
 LAST_MOMENT = 0.7
@@ -26,11 +30,15 @@ JUDGE_REWARD = 1 / (1 + math.exp(-1.6))
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Foretold:
-    """The outcome that a rollout has where nothing is broken."""
+    """The outcome that a rollout has where nothing is broken.
+
+    Attributes:
+        codes: Of its failure, any of them. What fails at every try may meet the end of its process at the last one.
+    """
 
     status: Status
-    reward: float | None
-    code: str | None
+    reward: float | None = None
+    codes: frozenset[str | None] = frozenset({None})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +77,11 @@ class Plan:
     def foretold(self, each: Rollout) -> Foretold:
         """What becomes of it where nothing is broken."""
         if self.fault.setup.judge:
-            return Foretold(status="scored", reward=JUDGE_REWARD, code=None)
-        for marker, code in CODES.items():
+            return Foretold(status="scored", reward=JUDGE_REWARD)
+        for marker, codes in CODES.items():
             if marker in each.completion:
-                return Foretold(status="failed", reward=None, code=code)
-        return Foretold(status="scored", reward=reward_of(each), code=None)
+                return Foretold(status="failed", codes=codes)
+        return Foretold(status="scored", reward=reward_of(each))
 
 
 def drawn(seed: int, faults: Sequence[Fault] = FAULTS) -> Plan:
