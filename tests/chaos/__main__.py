@@ -18,6 +18,8 @@ from tests.chaos.plan import Plan, drawn
 from tests.chaos.rounds import Entry, run_round
 
 ROUNDS = 100
+JOBS = 2
+"""Rounds mostly wait; two at a time keep two cores busy."""
 
 
 def possible(console: Console, faults: Sequence[Fault]) -> list[Fault]:
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="of the first round, the others follow; drawn by default")
     parser.add_argument("--log", type=Path, help="a .jsonl file that gets a line for each round")
     parser.add_argument("--fault", action="append", default=[], help="only faults with this in their name; repeatable")
-    parser.add_argument("--jobs", type=int, default=1, help="rounds at a time")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="rounds at a time")
     parser.add_argument("--list", action="store_true", help="name all faults and do nothing")
     chosen = parser.parse_args(arguments)
     console = Console()

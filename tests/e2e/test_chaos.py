@@ -10,6 +10,7 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.journal import Journal, Received, Submitted, lines_of, outcomes_of
 from tests.chaos.plan import drawn
 from tests.chaos.rounds import Entry, run_round
+from tests.chaos.stack import REQUESTER_SECONDS
 from tests.chaos.table import BEGIN, END, markdown, put_into
 
 QUICK = (
@@ -23,6 +24,8 @@ QUICK = (
     "LLM killed: for a while",
 )
 SEED = 7
+
+pytestmark = pytest.mark.timeout(REQUESTER_SECONDS + 100)
 
 
 @pytest.mark.parametrize("name", QUICK)

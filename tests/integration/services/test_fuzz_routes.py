@@ -29,6 +29,9 @@ from tests.support.llm_server import LlmServer, Reply, fitting
 from tests.support.multi_agent import multi_agent_service
 from tests.support.processes import START_SECONDS, Service, free_port
 
+# One test is all requests to an operation, and some of them are for sixteen samples.
+pytestmark = pytest.mark.timeout(600)
+
 KEY = "a-key-for-tests"
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 SERVICES = Path(__file__).resolve().parents[3] / "services"
