@@ -30,9 +30,11 @@ def markdown(entries: Sequence[Entry]) -> str:
     expected, scored, failed, expired, twice = _sums(entries)
     unbalanced = sum(not entry.balanced for entry in entries)
     balanced = "all of them balanced" if not unbalanced else f"**{unbalanced} of them not balanced**"
+    first, last = entries[0].seed, entries[-1].seed
+    consecutive = "consecutive " if [entry.seed for entry in entries] == [*range(first, last + 1)] else ""
     return "\n".join(
         [
-            f"{len(entries)} consecutive rounds, seeds {entries[0].seed} to {entries[-1].seed}, {balanced}: "
+            f"{len(entries)} {consecutive}rounds, seeds {first} to {last}, {balanced}: "
             f"{expected:,} expected = {scored:,} scored + {failed:,} failed + {expired:,} expired, {twice} twice.",
             "",
             _row("what was broken", "rounds", "expected", "scored", "failed", "expired", "twice", "seconds a round"),
@@ -45,8 +47,8 @@ def markdown(entries: Sequence[Entry]) -> str:
             "|---:|---|" + "---:|" * 7 + "---|",
             *(
                 _row(
-                    entry.seed,
-                    f"{entry.fault}",
+                    str(entry.seed),
+                    entry.fault,
                     entry.moment,
                     f"{entry.outage_seconds:.1f}",
                     entry.expected,

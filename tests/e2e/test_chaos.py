@@ -91,3 +91,5 @@ def test_the_table_tells_the_sums_and_does_not_hide_what_did_not_balance() -> No
     assert "seeds 4 to 5, **1 of them not balanced**: 20 expected = 15 scored + 2 failed + 2 expired, 0 twice" in told
     assert "| Redis killed | 2 | 20 | 15 | 2 | 2 | 0 | 4.0 |" in told
     assert told.count("**not balanced**") == 1
+    assert "2 consecutive rounds" in told
+    assert "2 rounds" in markdown([entry(4), entry(6)])  # one is missing between them
