@@ -22,8 +22,8 @@ def missing() -> str | None:
     """Why there can be none here, if so."""
     if os.geteuid() != 0:
         return "network namespaces are made by root only"
-    if shutil.which("ip") is None:
-        return "there is no `ip` command (iproute2)"
+    if not all(map(shutil.which, ("ip", "ss"))):
+        return "there is no iproute2, with its commands ip and ss"
     try:
         with Cable():
             return None
@@ -73,6 +73,13 @@ class Cable:
     def pull(self) -> None:
         """Nothing passes from now on, in either direction, and nobody is told."""
         _ip("link", "set", self._near_end, "down")
+
+    def forget_connections(self) -> None:
+        """The namespace knows of no connection any more, and told nobody: as a machine that was started anew."""
+        _ip("-n", self._name, "link", "set", self._far_end, "down")  # else what it says waits for the cable
+        command = self.inside(["ss", "--kill", "--tcp", "dst", self.near])
+        subprocess.run(command, check=True, timeout=COMMAND_SECONDS, capture_output=True)
+        _ip("-n", self._name, "link", "set", self._far_end, "up")
 
     def plug_in(self) -> None:
         """All passes again."""

@@ -50,7 +50,8 @@ async def test_a_machine_that_dies_without_a_word_is_noticed_long_before_the_cal
             scoring = asyncio.create_task(client.score(rollouts(5)))
             await until(lambda: bool(begun(log)), "some are in work", 2 * GENEROUS_SECONDS)
             cable.pull()
-            dying.kill()  # what its system says of that reaches nobody
+            cable.forget_connections()
+            dying.kill()
             died = time.monotonic()
             cable.plug_in()
             replacement = Distant(cable, tmp_path / "replacement.log", port)
