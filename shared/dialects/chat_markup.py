@@ -101,8 +101,12 @@ def _markup_of(text: str) -> Markup | None:
 
 def _without_end(text: str, ends: tuple[str, ...]) -> str:
     """Without marks at its end, and without the blanks before and behind them."""
-    bare = text.rstrip()
-    while marks := [end for end in ends if bare.endswith(end)]:
-        bare = bare.removesuffix(marks[0]).rstrip()
-        text = bare
-    return text
+    end = len(text)
+    while True:
+        bare = end
+        while bare and text[bare - 1].isspace():
+            bare -= 1
+        mark = next((each for each in ends if text.endswith(each, 0, bare)), None)
+        if mark is None:
+            return text if end == len(text) else text[:bare]
+        end = bare - len(mark)  # nothing is copied meanwhile: there may be very many marks

@@ -38,8 +38,8 @@ _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient
 class RewardMissing(BaseException):
     """A completion got no reward, so that training cannot go on with this batch.
 
-    No `Exception`: verl's ``RateLimitedRewardManager`` makes a reward of 0 of each of those, without a word to the
-    training run.
+    No `Exception`: verl's ``RateLimitedRewardManager`` makes a reward of 0 of each of those, and of a time-out, without
+    a word to the training run.
     """
 
 
@@ -87,6 +87,8 @@ async def compute_score(
             return await _ask(f"{base}/v1/score", body, troubles)
     except TimeoutError:
         raise RewardMissing(f"no reward within {timeout_seconds:g} seconds; at last: {troubles[-1]}") from None
+    except asyncio.CancelledError:  # the time-out of verl's manager, of which it would make a reward of 0
+        raise RewardMissing(f"verl ended the wait; set reward.timeout above {timeout_seconds:g} seconds") from None
 
 
 def prompt_in(extra_info: Mapping[str, Any], prompt_key: str | None = None) -> str:

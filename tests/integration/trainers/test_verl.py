@@ -65,6 +65,7 @@ def answers(
             ),
             f"{manager}: no prompt": by_function(manager, greetings.url, WRITTEN, extra_info={"index": 7}),
         }
+    cases["rate_limited: no patience"] = by_function("rate_limited", greetings.url, WRITTEN + FAILS, timeout=1.0)
     cases["rate_limited: an exception"] = rollout(
         WRITTEN, manager="rate_limited", function={"path": str(zero), "name": "compute_score"}
     )
@@ -119,6 +120,12 @@ def test_no_manager_makes_a_zero_of_a_missing_reward(
     answer = answers[f"{manager}: {case}"]
     assert answer["raised"] == "RewardMissing"
     assert words in answer["said"]
+
+
+def test_a_time_out_of_the_manager_makes_no_zero_either(answers: dict[str, Any]) -> None:
+    answer = answers["rate_limited: no patience"]
+    assert answer["raised"] == "RewardMissing"
+    assert "set reward.timeout above 20 seconds" in answer["said"]
 
 
 def test_an_ordinary_exception_would_have_been_a_zero(answers: dict[str, Any]) -> None:

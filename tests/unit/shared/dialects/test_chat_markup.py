@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from shared.dialects.chat_markup import answered_in, asked_in, split_conversation
@@ -84,3 +86,11 @@ def test_thoughts_are_kept_and_only_empty_ones_left_out() -> None:
 
 def test_marks_inside_a_completion_are_left_to_the_reward() -> None:
     assert answered_in(f"{WRITTEN}<|im_end|>福<|im_end|><|endoftext|>") == f"{WRITTEN}<|im_end|>福"
+
+
+def test_very_many_marks_take_no_longer_than_other_text() -> None:
+    begun = time.process_time()
+    assert answered_in(WRITTEN + "</s> " * 300_000) == WRITTEN
+    assert answered_in("<think>" + " " * 1_000_000) == "<think>" + " " * 1_000_000
+    assert split_conversation("<|im_start|>user\n" * 50_000) is None
+    assert time.process_time() - begun < 5
