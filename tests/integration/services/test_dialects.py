@@ -19,7 +19,9 @@ from tests.support.processes import Service, free_port
 KEY = "a-key-for-trainers"
 WRITTEN = "外婆，石榴又红了，力1，愿您天天有热汤。"
 MAX_CHARACTERS = 200
-EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+NAMES = ("openrlhf", "slime", "verl-vllm", "verl-sglang", "nemo-gym")
+"""One of each route; the other forms of them are tried in tests/integration/shared."""
+EVERY_DIALECT = pytest.mark.parametrize("dialect", [DIALECTS[name] for name in NAMES], ids=NAMES)
 EVERY_SERVICE = pytest.mark.parametrize("name", ["judge", "multi_agent", "reward_model"])
 
 
