@@ -5,7 +5,9 @@ What it sends and reads is in its ``slime/rollout/rm_hub/__init__.py`` (`remote_
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.dialects.chat_markup import answered_in
@@ -25,6 +27,14 @@ class SlimeSample(BaseModel):
     label: FiniteJson = Field(default=None, description="Of the data set; becomes metadata.label.")
 
 
+class SlimeForm(BaseModel):
+    """How slime wants its answer; a parameter that is not known is refused, as it may be this one misspelt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keyed: bool = Field(default=False, description="An object for slime's --reward-key in place of a number.")
+
+
 def slime_routes(door: TrainerDoor) -> APIRouter:
     """``POST /remote_rm``."""
     router = APIRouter()
@@ -35,13 +45,13 @@ def slime_routes(door: TrainerDoor) -> APIRouter:
         responses=PROBLEMS,
         openapi_extra=body_of(SlimeSample),
     )
-    async def remote_rm(request: Request, keyed: bool = False) -> float | dict[str, JsonValue]:
+    async def remote_rm(request: Request, form: Annotated[SlimeForm, Query()]) -> float | dict[str, JsonValue]:
         """The reward of one sample: a number, or with ``keyed`` an object for slime's ``--reward-key``."""
         asked = await door.read(request, SlimeSample)
         messages: JsonValue = asked.prompt if isinstance(asked.prompt, str) else list(asked.prompt)
         pair = prompt_of(messages), answered_in(asked.response)
         (score,) = (await door.rewards(request, [pair], [asked.label])).scores
-        return _keyed(score) if keyed else _number(score)
+        return _keyed(score) if form.keyed else _number(score)
 
     return router
 

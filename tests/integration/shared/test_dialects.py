@@ -166,6 +166,7 @@ MISFITS = {
     "no-inputs": ("/classify", {"input": []}),
     "text-and-messages": ("/classify", {"input": GIVEN, "messages": [{"role": "user", "content": ASKED}]}),
     "other-encoding": ("/v1/embeddings", {"input": GIVEN, "encoding_format": "int8"}),
+    "keyed-misspelt": ("/remote_rm?keyd=true", {"prompt": ASKED, "response": WRITTEN}),
     "keyed-by-a-word": ("/remote_rm?keyed=perhaps", {"prompt": ASKED, "response": WRITTEN}),
     "nan-label": ("/remote_rm", '{"prompt": "a", "response": "b", "label": NaN}'),
 }
