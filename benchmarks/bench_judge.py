@@ -37,6 +37,8 @@ from trainer.data.starter import load_starter
 MODES: Final[tuple[ModeName, ...]] = ("logprob", "verdict", "rubric", "group")
 REFERENCE: Final = "the reference way"
 ROUNDS, GROUPS_EACH = 4, 4
+FEWER: Final = 2
+"""Groups of each round in all but the default mode, as these cost several times as much."""
 QUICK_MODES: Final[tuple[ModeName, ...]] = ("logprob",)
 QUICK_SETTINGS: Final[Mapping[str, object]] = {"few_shot_limit": 0, "calibrate": False, "least_label_mass": 0.0}
 FAILED_SHARE: Final = 0.5
@@ -97,7 +99,7 @@ async def measure(
         ]
         for number, groups in enumerate(rounds, start=1):
             for way in ways:
-                took = await one_round(way, groups)
+                took = await one_round(way, groups if way.name == modes[0] else groups[:FEWER])
                 done.setdefault(way.name, []).append(took)
                 console.log(
                     f"judge, round {number} of {len(rounds)}, {way.name}: {_speed(took):.2f} verdicts/s, "
@@ -125,7 +127,8 @@ def section(done: Mapping[str, Sequence[Round]], groups: int, size: int) -> Sect
     return Section(
         title="The judge, against the reference way",
         text=(
-            f"{groups} groups of {size} rollouts of one prompt, a group to a request, one after the other; one LLM "
+            f"{groups} groups of {size} rollouts of one prompt ({min(groups, FEWER * len(done[REFERENCE]))} of them in "
+            "all but the first row), a group to a request, one after the other; one LLM "
             f"server (Gemma 3 270M by llama.cpp), one run, every way by turns, {len(done[REFERENCE])} rounds, each "
             "with groups of its own. The reference way: a call for each rollout that asks for JSON with a reason and 0 "
             "or 1 and holds the text before the rules, so that no two prompts begin alike; nothing is kept. Computed: "

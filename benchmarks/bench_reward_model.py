@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from benchmarks import reward_peers
@@ -46,8 +47,8 @@ class Plan:
     """Sizes of batches that the baseline tries; it runs with its best one."""
 
 
-SMALL_PLAN = Plan(size=SMALL, rollouts=768, rounds=5, side_rounds=2, probe_every=2, batch_sizes=(2, 4, 8, 16, 32, 64))
-BASE_PLAN = Plan(size=BASE, rollouts=128, rounds=3, side_rounds=1, probe_every=4, batch_sizes=(1, 2, 4, 8, 16))
+SMALL_PLAN = Plan(size=SMALL, rollouts=256, rounds=3, side_rounds=1, probe_every=4, batch_sizes=(1, 2, 4, 8, 16))
+BASE_PLAN = Plan(size=BASE, rollouts=64, rounds=3, side_rounds=1, probe_every=4, batch_sizes=(1, 2, 4, 8))
 QUICK_ROLLOUTS, QUICK_BATCH_SIZES = 16, (4,)
 
 
@@ -124,7 +125,7 @@ class Runs:
         """Warm up, find the best batch size for the baseline, then run all by turns."""
         await self._run_offline(count=16, sort=True, max_rollouts=4)
         for load, command in self._loads.values():
-            await self._ask(load, count=64, **command)
+            await self._ask(load, count=AT_ONCE, **command)
         speeds: dict[int, float] = {}
         for size in self._plan.batch_sizes:
             probe = await self._run_offline(sort=True, max_rollouts=size, every=self._plan.probe_every)
@@ -154,7 +155,8 @@ class Runs:
                 f"often, in random order. Ratio: rollouts per second over those of the baseline in the same round; "
                 f"median of {self._plan.rounds} rounds ({self._plan.side_rounds} for the lower three), with least and "
                 f"greatest. Ours over it: of the first of our rows over this one, likewise. The servers of others have "
-                f"the same checkpoint, in float32, and the same load as the first of ours. The baseline is the model "
+                f"the same checkpoint, in float32, and the same load as the first of ours. Each may use "
+                f"{torch.get_num_threads()} threads (`OMP_NUM_THREADS`). The baseline is the model "
                 f"alone on all rollouts sorted by length, in batches of up to {self._best_batch}, the best of "
                 f"{', '.join(map(str, self._plan.batch_sizes))}; tokenising, which "
                 f"every other row but the last includes, would add "

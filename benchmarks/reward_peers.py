@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from benchmarks.context import Context
 from benchmarks.peers import PeersAbsent, peer_python, peer_versions
 from benchmarks.processes import free_port, http_server
@@ -20,8 +22,6 @@ LITSERVE_BATCH: Final = 8
 """Padded as they come, larger batches are slower."""
 VLLM_VARIABLE: Final = "ZHUFU_VLLM_PYTHON"
 VLLM_MAX_TOKENS: Final = 512
-VLLM_ALL_CORES: Final = {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
-"""By default it keeps a core free for its HTTP server."""
 VLLM_START_SECONDS: Final = 600.0
 """It compiles the model first."""
 
@@ -85,7 +85,14 @@ async def vllm(context: Context, checkpoint: Path) -> AsyncIterator[Peer]:
     }
     arguments = [part for option in options.items() for part in option]
     command = [python, "-m", "vllm.entrypoints.cli.main", "serve", str(checkpoint), *arguments]
-    environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", **VLLM_ALL_CORES}
+    environment = {
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",  # by default it keeps a core free for its HTTP server
+        "VLLM_CPU_OMP_THREADS_BIND": f"0-{torch.get_num_threads() - 1}",
+        "LD_PRELOAD": str(Path(python).parents[1] / "lib" / "libiomp5.so"),  # its documentation asks for it
+    }
     log = context.folder / "vllm.log"
     async with http_server(command, port, log, environment, ready_path="/health", start_seconds=VLLM_START_SECONDS):
         yield Peer(name="vLLM, pooling", form=VLLM, port=port, versions=versions)
