@@ -36,8 +36,8 @@ from trainer.data.starter import load_starter
 
 MODES: Final[tuple[ModeName, ...]] = ("logprob", "verdict", "rubric", "group")
 REFERENCE: Final = "the reference way"
-ROUNDS, GROUPS_EACH = 4, 4
-FEWER: Final = 2
+ROUNDS, GROUPS_EACH = 2, 4
+FEWER: Final = 1
 """Groups of each round in all but the default mode, as these cost several times as much."""
 QUICK_MODES: Final[tuple[ModeName, ...]] = ("logprob",)
 QUICK_SETTINGS: Final[Mapping[str, object]] = {"few_shot_limit": 0, "calibrate": False, "least_label_mass": 0.0}

@@ -47,7 +47,7 @@ from shared.llm.chat import ChatRequest, Message
 from shared.llm.client import LlmClient
 from shared.llm.errors import LlmFailed
 from shared.principles import Principles
-from shared.schemas import Rollout
+from shared.schemas import GROUP_SIZE, Rollout
 from trainer.data.records import StarterPair
 from trainer.data.starter import load_starter
 
@@ -186,7 +186,13 @@ def make_groups(pairs: Sequence[StarterPair], count: int, size: int = GROUP) -> 
         texts = [text for pair in own for text in (pair.chosen, pair.rejected)][:size]
         groups.append(
             [
-                Rollout(id=f"g{number}-{place}", prompt=own[0].prompt, completion=text, group=f"g{number}")
+                Rollout(
+                    id=f"g{number}-{place}",
+                    prompt=own[0].prompt,
+                    completion=text,
+                    group=f"g{number}",
+                    metadata={GROUP_SIZE: len(texts)},
+                )
                 for place, text in enumerate(texts)
             ]
         )

@@ -20,8 +20,8 @@ def keep_freed_memory() -> bool:
 
     A forward pass on a CPU allocates a block for the result of almost every operation. By default glibc gives the large
     ones, and the end of its heap, back to the kernel when they are freed, and the next operation pays for a page fault
-    for every 4 KiB of them: in batches of eight texts a model of 4 million parameters spent a third of its time so. The
-    process stays as large as its largest batch has made it.
+    for every 4 KiB of them: in batches of eight texts a model of 4 million parameters spent a sixth of its time so
+    (``python -m benchmarks.reward_profile --give-back``). The process stays as large as its largest batch has made it.
 
     Returns:
         Whether there is a glibc to be told, and it took all of it.
