@@ -188,7 +188,7 @@ FAULTS: Sequence[Fault] = (
             variant=f"{of}, {seconds:+d} s{', and back' if back else ''}",
             strike=jump(seconds, back=back),
             setup=Setup(clock_of=of),
-            may_expire=of == "redis" and seconds > 0,  # deadlines stand on the clock of Redis
+            may_expire=of == "redis" and (seconds > 0 or back),  # deadlines stand on the clock of Redis
             missing=clock.missing,
         )
         for of, jumps in JUMPS

@@ -12,7 +12,6 @@ from tests.chaos.books import balance, left_in, wrong_dead_letters
 from tests.chaos.journal import Submitted, lines_of, outcomes_of
 from tests.chaos.plan import Plan
 from tests.chaos.stack import REQUESTER_SECONDS, Stack
-from tests.support.processes import START_SECONDS
 from tests.support.waiting import until
 
 LOG_TAIL = 2000
@@ -66,7 +65,7 @@ async def run_round(plan: Plan, folder: Path) -> Entry:
             troubles += await left_in(stack.redis, plan.keys)
             troubles += wrong_dead_letters(plan, stack.redis, outcomes_of(stack.journal))
             for scorer in stack.scorers:
-                await asyncio.to_thread(scorer.wait_until, "/readyz", timeout_seconds=START_SECONDS)
+                await asyncio.to_thread(scorer.wait_until, "/readyz", timeout_seconds=REQUESTER_SECONDS)
         except AssertionError as error:
             troubles.append(str(error))
         stack.note("over")
