@@ -38,8 +38,7 @@ lint: install
 bench: install
 	$(BIN)/python -m benchmarks
 
-# A hundred rounds, in less than a quarter of an hour on two cores; docs/chaos.md. CHAOS="--seed 7 --log chaos.jsonl"
-# repeats one hundred and keeps their log.
+# A hundred rounds; docs/chaos.md. CHAOS="--seed 7 --log chaos.jsonl" repeats one hundred and keeps their log.
 chaos: install
 	$(BIN)/python -m tests.chaos $(CHAOS)
 
