@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 from pydantic import JsonValue
@@ -54,6 +54,7 @@ class Admission:
 
     Attributes:
         works: The rollouts, in order.
+        so_far: The score of each; None where there is none yet.
         options_key: Equal where the options are.
         admitted_at: On the clock of `time.monotonic`.
     """
@@ -67,7 +68,7 @@ class Admission:
         alone: bool = False,
         on_score: OnScore | None = None,
     ) -> None:
-        self.works: list[Work] = []
+        self.works: Sequence[Work] = ()
         self.options = options
         self.options_key = json.dumps(options, sort_keys=True) if options else ""
         self.admitted_at = time.monotonic()
@@ -75,34 +76,38 @@ class Admission:
         self.alone = alone
         self._pending = pending
         self._on_score = on_score
-        self._scores: dict[int, Score] = {}
+        self.so_far: list[Score | None] = []
+        self._open = 0
         self._resolved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def done(self) -> bool:
         """Whether every rollout has its score."""
-        return len(self._scores) == len(self.works)
+        return not self._open and all(score is not None for score in self.so_far)
 
-    def score(self, place: int) -> Score | None:
-        """Of the rollout at this place; None where there is none yet."""
-        return self._scores.get(place)
+    def take(self, works: Sequence[Work]) -> None:
+        """These are the rollouts; called once."""
+        self.works = works
+        self.so_far = [None] * len(works)
+        self._open = len(works)
 
     async def wait(self, timeout_seconds: float, *others: asyncio.Future[None]) -> None:
         """Return when every rollout has its score, when one of the others is done, or after a time."""
-        if not self.done:
+        if self._open:
             await asyncio.wait([self._resolved, *others], timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
 
     async def scores(self) -> list[Score]:
         """One score for each rollout, in order, when all have theirs. Cancelled where some were dropped."""
         if not self.done:
             await asyncio.shield(self._resolved)
-        return [self._scores[place] for place in range(len(self.works))]
+        return [score for score in self.so_far if score is not None]
 
     def drop(self, places: Iterable[int] | None = None) -> None:
         """Drop what nobody waits for any more: some rollouts, or all that have no score yet."""
         for work in self.works if places is None else [self.works[place] for place in places]:
             if work.open:
                 work.open = False
+                self._open -= 1
                 self._pending.pop(work.number, None)
                 self._resolved.cancel()
 
@@ -111,11 +116,12 @@ class Admission:
         if not work.open:
             return
         work.open = False
-        self._scores[work.place] = score
+        self._open -= 1
+        self.so_far[work.place] = score
         if self._on_score is not None:
             try:
                 self._on_score(work.place, score)
             except Exception as error:  # a bug there must not cost others their scores
                 log.error("on_score_raised", rollout_id=work.rollout.id, exc_info=error)
-        if self.done and not self._resolved.done():
+        if not self._open and not self._resolved.done():
             self._resolved.set_result(None)

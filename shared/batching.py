@@ -104,10 +104,12 @@ class MicroBatcher:
                 f"{len(rollouts)} rollouts do not fit: {self.room} of {self._limits.max_pending} places are free"
             )
         admission = Admission(self._pending, options, expires_at=expires_at, alone=alone, on_score=on_score)
-        admission.works += [
-            Work(rollout=rollout, cost=1, admission=admission, place=place, number=next(self._numbers))
-            for place, rollout in enumerate(rollouts)
-        ]
+        admission.take(
+            [
+                Work(rollout=rollout, cost=1, admission=admission, place=place, number=next(self._numbers))
+                for place, rollout in enumerate(rollouts)
+            ]
+        )
         for work in admission.works:
             try:
                 work.cost = max(1, self._scorer.cost(work.rollout))

@@ -243,7 +243,7 @@ async def test_one_of_several_can_be_dropped_and_the_others_are_scored() -> None
         with pytest.raises(asyncio.CancelledError):
             await others.scores()
     assert {place: score.id for place, score in told.items()} == {0: rollout(1).id, 2: rollout(3).id}
-    assert (others.done, others.score(1)) == (False, None)
+    assert (others.done, others.so_far[1]) == (False, None)
     assert [sorted(batch) for batch in scorer.batches] == [[rollout(0).id], [rollout(1).id, rollout(3).id]]
 
 
