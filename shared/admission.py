@@ -53,7 +53,7 @@ class Admission:
         on_score: Is told each score as it comes.
 
     Attributes:
-        works: The rollouts, in order.
+        works: The rollouts, in order, while one of them is open.
         so_far: The score of each; None where there is none yet.
         options_key: Equal where the options are.
         admitted_at: On the clock of `time.monotonic`.
@@ -110,6 +110,7 @@ class Admission:
                 self._open -= 1
                 self._pending.pop(work.number, None)
                 self._resolved.cancel()
+        self._let_go()
 
     def resolve(self, work: Work, score: Score) -> None:
         """Give a rollout its score, unless it has one or was dropped."""
@@ -123,5 +124,13 @@ class Admission:
                 self._on_score(work.place, score)
             except Exception as error:  # a bug there must not cost others their scores
                 log.error("on_score_raised", rollout_id=work.rollout.id, exc_info=error)
-        if not self._open and not self._resolved.done():
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """At the end, forget who refers to this, so that all is freed at once and not when cycles are looked for."""
+        if self._open:
+            return
+        self.works = ()
+        self._on_score = None
+        if not self._resolved.done():
             self._resolved.set_result(None)

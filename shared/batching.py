@@ -147,12 +147,15 @@ class MicroBatcher:
             while len(self._running) >= self._limits.max_concurrent_batches:
                 self._slot_free.clear()
                 await self._slot_free.wait()
-            batch = self._form()
-            if batch:
-                self._in_flight += len(batch)
-                task = asyncio.create_task(self._score_batch(batch), name="score-batch")
-                self._running.add(task)
-                task.add_done_callback(self._on_batch_end)
+            self._begin(self._form())
+
+    def _begin(self, batch: Sequence[Work]) -> None:
+        """Score a batch beside the loop, which must not hold on to it while it waits for the next."""
+        if batch:
+            self._in_flight += len(batch)
+            task = asyncio.create_task(self._score_batch(batch), name="score-batch")
+            self._running.add(task)
+            task.add_done_callback(self._on_batch_end)
 
     def _form(self) -> Sequence[Work]:
         """Take the next batch out of pending; empty when all that were looked at had expired."""

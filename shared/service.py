@@ -69,7 +69,7 @@ PREFETCH_BATCHES = 4
 REDIS_CHECK_SECONDS = 2.0
 COLLECT_AFTER = 20_000
 """Python looks for cycles after so many objects more, not after 700 as by default: a request of 64 rollouts makes as
-many by itself, none in a cycle, and the looking took a quarter of a service's time."""
+many by itself, all of them freed without, and the looking took a quarter of a service's time."""
 WATCH_AFTER_SECONDS = 0.05
 """A caller is watched, lest it goes, from when its answer takes longer than this."""
 

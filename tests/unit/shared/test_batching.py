@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -519,3 +521,20 @@ async def test_everything_admitted_gets_exactly_one_outcome(data: st.DataObject)
                 marker in each.completion for marker in (FAILS, FAILS_FOR_GOOD, RAISES, NOT_A_NUMBER, TOO_LONG)
             )
             assert score.status == ("failed" if marked else "scored")
+
+
+async def test_what_is_done_is_freed_at_once() -> None:
+    """Not only when Python looks for cycles, which a service lets it do seldom."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with running(MarkedScorer()) as batcher:
+            kept: list[Score] = []
+            admission = batcher.admit(rollouts(3), {}, expires_at=soon(), on_score=lambda _, score: kept.append(score))
+            freed = weakref.ref(admission)
+            await admission.scores()
+            del admission
+            await until(lambda: freed() is None, "nothing refers to the admission any more")
+        assert len(kept) == 3
+    finally:
+        gc.enable()
