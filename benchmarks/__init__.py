@@ -12,6 +12,7 @@ compared is run by turns in one go, so that a busy machine troubles both sides a
 - `bench_reward_model`: the reward model over HTTP and through the queue, beside the same model run offline
 - `reward_peers`: servers of a reward model by others on the same checkpoint; `openrlhf_server`, `litserve_server`: what
   two of them run; `wire_forms`: how each is asked
+- `reward_profile`: where the reward model's time goes on one core; a command of its own
 - `bench_judge`: verdicts per second and prompt tokens computed, by mode, beside the reference way
 - `bench_training`: the share of a GRPO step that waits for rewards; `grpo_runs`: the process that trains
 - `judge_accuracy`, `judge_attacks`, `judge_cost`: what the judge is worth, how it stands attacks, what a verdict costs;
