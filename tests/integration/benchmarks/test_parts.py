@@ -9,12 +9,22 @@ from rich.console import Console
 
 from benchmarks.context import Context
 from benchmarks.parts import PARTS, run_of
+from tests.support.effort import SLOW
 
 LARGER_ONLY = {"reward-model-base"}
 """Parts that differ from another one only in how large their model is."""
 
+LONG = {"reward-model-small", "judge"}
+"""Parts that start several servers with a model each, and take half a minute even so."""
 
-@pytest.mark.parametrize("name", [name for name in PARTS if name not in LARGER_ONLY])
+CHOSEN = [
+    pytest.param(name, marks=pytest.mark.skipif(name in LONG and not SLOW, reason="long: set ZHUFU_SLOW_TESTS=1"))
+    for name in PARTS
+    if name not in LARGER_ONLY
+]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
 async def test_a_part_fills_its_table(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "part"
     folder.mkdir()
