@@ -18,8 +18,8 @@ from tests.chaos.plan import Plan, drawn
 from tests.chaos.rounds import Entry, run_round
 
 ROUNDS = 100
-JOBS = 2
-"""Rounds mostly wait; two at a time keep two cores busy."""
+JOBS = 4
+"""Rounds mostly wait; four at a time keep two cores busy."""
 
 
 def possible(console: Console, faults: Sequence[Fault]) -> list[Fault]:

@@ -99,7 +99,8 @@ class Service(Process):
         last = "nothing"
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                answered = httpx.get(self.url + path, timeout=5, trust_env=False).status_code
+                # Plain HTTP: to load the certificates of the world's authorities would take 70 ms of a core each time.
+                answered = httpx.get(self.url + path, timeout=5, trust_env=False, verify=False).status_code
                 if answered == status:
                     return
                 last = str(answered)
