@@ -249,6 +249,15 @@ async def test_one_of_several_can_be_dropped_and_the_others_are_scored() -> None
     assert [sorted(batch) for batch in scorer.batches] == [[rollout(0).id], [rollout(1).id, rollout(3).id]]
 
 
+async def test_what_is_dropped_when_all_have_their_scores_changes_nothing() -> None:
+    async with running(MarkedScorer()) as batcher:
+        admission = batcher.admit(rollouts(2), {}, expires_at=soon())
+        await admission.scores()
+        admission.drop([1])
+        admission.drop()
+        assert codes(await admission.scores()) == ["scored"] * 2
+
+
 async def test_a_receiver_of_scores_that_raises_costs_nobody_a_score() -> None:
     def broken(place: int, score: Score) -> None:
         raise ZeroDivisionError("a bug of the receiver")
