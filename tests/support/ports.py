@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import collections
 import random
 
 from trainer.ports import is_free
 
 PORTS_OF_A_STACK = 5
+
+_given: collections.deque[int] = collections.deque(maxlen=1000)
+"""What was given away lately: whoever asked may not listen yet."""
 
 
 def free_base_port() -> int:
@@ -15,10 +19,12 @@ def free_base_port() -> int:
 
 
 def free_row(count: int, ports: range) -> int:
-    """The first of so many in a row that nobody listens on."""
+    """The first of so many in a row that nobody listens on, and that this process has not given away lately."""
     for _ in range(100):
         first = random.SystemRandom().choice(ports)
-        if all(is_free(port) for port in range(first, first + count)):
+        row = range(first, first + count)
+        if all(port not in _given and is_free(port) for port in row):
+            _given.extend(row)
             return first
     raise AssertionError(f"no {count} free ports in a row")
 
