@@ -104,7 +104,7 @@ class Admission:
 
     def drop(self, places: Iterable[int] | None = None) -> None:
         """Drop what nobody waits for any more: some rollouts, or all that have no score yet."""
-        if not self._open:  # a lease that is lost in the moment in which the last score has come
+        if not self._open:  # all have ended, and `works` is forgotten
             return
         for work in self.works if places is None else [self.works[place] for place in places]:
             if work.open:

@@ -76,11 +76,10 @@ WATCH_AFTER_SECONDS = 0.05
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """The rollouts of one HTTP request on their way to a score; ``begun`` is on the clock of `time.monotonic`."""
+    """The rollouts of one HTTP request on their way to a score."""
 
     rollouts: Sequence[Rollout]
     admission: Admission
-    begun: float
 
 
 class Service:
@@ -193,10 +192,9 @@ class Service:
         if len(request.rollouts) > most:
             raise InvalidRequest(f"{len(request.rollouts)} rollouts; this service takes at most {most} in a request")
         self.scorer.check_options(request.options)
-        begun = time.monotonic()
-        expires_at = begun + self.settings.request_timeout_seconds
+        expires_at = time.monotonic() + self.settings.request_timeout_seconds
         admission = self.batcher.admit(request.rollouts, request.options, expires_at=expires_at)
-        return Admitted(rollouts=request.rollouts, admission=admission, begun=begun)
+        return Admitted(rollouts=request.rollouts, admission=admission)
 
     async def resolved(self, admitted: Admitted, gone: asyncio.Future[None]) -> list[Score]:
         """One score for each rollout, in order; none at all, and the rollouts dropped, when ``gone`` ends first."""
@@ -232,13 +230,13 @@ class Service:
     def _told(self, admitted: Admitted) -> list[Score]:
         """What there is to tell of each rollout now, counted."""
         scores = [
-            score or self._too_late(rollout.id, admitted.begun)
+            score or self._too_late(rollout.id, admitted.admission.admitted_at)
             for score, rollout in zip(admitted.admission.so_far, admitted.rollouts, strict=True)
         ]
         self.metrics.observe_scores(zip(scores, admitted.rollouts, strict=True), door="http")
         return scores
 
-    def _too_late(self, rollout_id: str, begun: float) -> Score:
+    def _too_late(self, rollout_id: str, admitted_at: float) -> Score:
         failure = ScoreFailure(code="deadline_expired", detail="not scored within the time allowed", retryable=True)
         return Score(
             id=rollout_id,
@@ -246,7 +244,7 @@ class Service:
             reward=None,
             error=failure,
             version=self.scorer.info().version,
-            latency_seconds=time.monotonic() - begun,
+            latency_seconds=time.monotonic() - admitted_at,
         )
 
 

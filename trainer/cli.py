@@ -282,6 +282,7 @@ def train_grpo_command(
 ) -> None:
     """Reinforcement learning with rewards that services give."""
     from trainer.data.formats import load_prompts
+    from trainer.evaluation.policies.copying import KnownTexts
     from trainer.grpo import GrpoJob, monitors_of, train_grpo
     from trainer.grpo_report import HeldOut, measure_held_out, reported_if_stopped, write_grpo_report
     from trainer.monitors.corpus import corpus_texts, greetings_in
@@ -318,6 +319,7 @@ def train_grpo_command(
         "preset": dataclasses.asdict(chosen),
     }
     _check_model(model, may_be_untrained=False)
+    known = corpus_texts(monitor_corpus) if monitor_corpus else greetings_in(data)
     job = GrpoJob(
         model=model,
         prompts=prompts,
@@ -330,7 +332,7 @@ def train_grpo_command(
         max_failed_share=max_failed_share,
         shadow_every=shadow_every,
         monitors=monitors,
-        corpus=corpus_texts(monitor_corpus) if monitor_corpus else greetings_in(data),
+        corpus=KnownTexts(known) if known else None,
         metrics_port=metrics_port,
         metrics_host=metrics_host,
         vllm=_vllm(vllm, vllm_memory_share),

@@ -29,6 +29,7 @@ from trainer.data.starter import load_starter
 from trainer.data.warm_up import warm_up_examples
 from trainer.demo_pair import STAND_IN, AgentsFound, first_pair, show
 from trainer.evaluation.intervals import Interval
+from trainer.evaluation.policies.copying import KnownTexts
 from trainer.evaluation.policy import PolicyFigures, Sample, evaluate, generate, improvement
 from trainer.grpo import GrpoJob, train_grpo
 from trainer.grpo_report import monitor_stories, reported_if_stopped
@@ -125,7 +126,7 @@ def run_demo(job: DemoJob, console: Console) -> DemoResult:
             save_steps=max(1, job.grpo.max_steps),
             outage_seconds=120.0,
             shadow_every=SHADOW_EVERY,
-            corpus=[pair.chosen for pair in train],
+            corpus=KnownTexts([pair.chosen for pair in train]),
         )
         with reported_if_stopped(grpo_run, {"seed": job.seed}):
             counts = train_grpo(grpo_job, grpo_run, console, callbacks=[_StackAlive(stack)])

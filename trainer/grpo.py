@@ -65,7 +65,7 @@ class VllmOptions:
 class GrpoJob:
     """What to train, with which rewards.
 
-    ``model`` is a folder or a hub id, best one fine-tuned before; ``corpus`` are texts that it must not copy.
+    ``model`` is a folder or a hub id, best one fine-tuned before; ``corpus`` is what it must not copy.
     """
 
     model: str
@@ -79,7 +79,7 @@ class GrpoJob:
     max_failed_share: float = 0.5
     shadow_every: int = 1
     monitors: MonitorPlan = DEFAULT_PLAN
-    corpus: Sequence[str] = ()
+    corpus: KnownTexts | None = None
     metrics_port: int | None = None
     metrics_host: str = LOOPBACK
     vllm: VllmOptions | None = None
@@ -161,7 +161,7 @@ def monitors_of(job: GrpoJob) -> list[Monitor]:
         named=job.monitors.named,
         shadows=shadows_of(job),
         shadow_every=job.shadow_every,
-        corpus=KnownTexts(job.corpus) if job.corpus else None,
+        corpus=job.corpus,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from trainer.logged import SUMMARY, figures_in
 from trainer.progress_bar import progress_bar
 
 SHOWN = ("loss", "eval_loss", "reward", "accuracy", "kl", "completions/mean_length")
@@ -84,19 +84,11 @@ class HistoryFile(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Append one line; figures that are not numbers, or not finite, are left out.
-
-        So is the trainer's summary at the end: it is of no step, and after a resume it is about the rest alone.
-        """
-        if not state.is_world_process_zero or not logs or "train_runtime" in logs:
+        """Append one line; figures that are not numbers, or not finite, are left out, and so is the summary."""
+        if not state.is_world_process_zero or not logs or SUMMARY in logs:
             return
-        figures = {
-            name: float(value)
-            for name, value in logs.items()
-            if isinstance(value, int | float) and math.isfinite(float(value))
-        }
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": state.global_step, **figures}) + "\n")
+            file.write(json.dumps({"step": state.global_step, **figures_in(logs)}) + "\n")
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

@@ -279,11 +279,13 @@ class RewardBoard:
 
     def _scored_step(self, scores: dict[str, list[Score]], rollouts: list[Rollout]) -> ScoredStep:
         """What TRL adds up, and the flags of all."""
-        weights = {spec.name: spec.weight for spec in self.specs if spec.weight}
-        sums = [
-            sum(weight * (scores[name][row].reward or 0.0) for name, weight in weights.items()) if usable else None
-            for row, usable in enumerate(self._usable(scores))
-        ]
+        weighted = [spec for spec in self.specs if spec.weight]
+        weights = [spec.weight for spec in weighted]
+        sums: list[float | None] = []
+        for row in zip(*(scores[spec.name] for spec in weighted), strict=True):
+            rewards = [score.reward for score in row if score.reward is not None]
+            complete = len(rewards) == len(row)
+            sums.append(sum(map(operator.mul, weights, rewards)) if complete else None)
         flags = [frozenset().union(*(score.flags for score in row)) for row in zip(*scores.values(), strict=True)]
         return ScoredStep(rollouts=rollouts, rewards=sums, flags=flags)
 

@@ -23,9 +23,9 @@ DEAD_MAX_LENGTH = 10_000
 """About how many dead letters are kept; the oldest leave first."""
 RESULT_MARGIN_MS = 600_000
 """How long results outlive the deadline of their request."""
-ATTEMPTS_TTL_SECONDS = 86_400
+REPETITIONS_TTL_SECONDS = 86_400
 BLOCK_MS = 1_000
-"""Longest wait of one blocking read; far below the socket time-out."""
+"""Longest wait of one blocking read; far below `CALL_SECONDS`."""
 SOCKET_TIMEOUT_SECONDS = 10.0
 CALL_SECONDS = 15.0
 """Longest time of one call, waits for a connection and for results included."""
@@ -190,18 +190,18 @@ class Broker:
                 completion.result,
                 completion.dead_letter,
             )
-        keys = [self.keys.rollouts, self.keys.attempts, self.keys.dead, *map(self.keys.results, requests)]
+        keys = [self.keys.rollouts, self.keys.repetitions, self.keys.dead, *map(self.keys.results, requests)]
         return int(await self._await(self._complete(keys=keys, args=arguments)))
 
     async def repetitions(self, entries: Sequence[str]) -> list[int]:
         """How often each entry was tried again so far, the first try not counted."""
-        counts = await self._await(self._redis.hmget(self.keys.attempts, list(entries)))
+        counts = await self._await(self._redis.hmget(self.keys.repetitions, list(entries)))
         return [int(count or 0) for count in counts]
 
     async def count_repetition(self, entry: str) -> None:
         """Note that an entry is about to be tried again, unless it is completed."""
-        keys = [self.keys.rollouts, self.keys.attempts]
-        await self._await(self._count(keys=keys, args=[GROUP, entry, ATTEMPTS_TTL_SECONDS]))
+        keys = [self.keys.rollouts, self.keys.repetitions]
+        await self._await(self._count(keys=keys, args=[GROUP, entry, REPETITIONS_TTL_SECONDS]))
 
     async def alive(self, requests: Sequence[str]) -> tuple[dict[str, bool], int]:
         """Whether somebody waits for each request still, and the time of Redis in milliseconds."""

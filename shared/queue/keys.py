@@ -24,9 +24,9 @@ class QueueKeys:
         return f"zhufu:{{{self.reward}}}:dead"
 
     @property
-    def attempts(self) -> str:
+    def repetitions(self) -> str:
         """Hash: entry id → how often it was tried again."""
-        return f"zhufu:{{{self.reward}}}:attempts"
+        return f"zhufu:{{{self.reward}}}:repetitions"
 
     @property
     def info(self) -> str:

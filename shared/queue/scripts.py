@@ -27,7 +27,7 @@ return added
 """
 
 COMPLETE = """
--- KEYS: rollouts, attempts, dead, then the results streams
+-- KEYS: rollouts, repetitions, dead, then the results streams
 -- ARGV: group, dead_max_length, then for each (entry id, index of its results key or 0, ttl, score, dead letter or '')
 -- Saves results and acknowledges their entries in one step; an entry that somebody else completed is passed over.
 -- The scores of one request are saved as one entry. At most some thousands at a time: Lua's stack is bounded.
@@ -73,7 +73,7 @@ return lost
 """
 
 COUNT = """
--- KEYS: rollouts, attempts    ARGV: group, entry id, ttl
+-- KEYS: rollouts, repetitions    ARGV: group, entry id, ttl
 -- Counts one more try of an entry. One that somebody completed meanwhile is not counted: nobody would ever remove it.
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then return 0 end
 redis.call('HINCRBY', KEYS[2], ARGV[2], 1)

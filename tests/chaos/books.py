@@ -94,7 +94,7 @@ async def left_in(redis: RedisServer, keys: QueueKeys) -> Sequence[str]:
         return [
             *_some("still in the stream of rollouts", [str(entry) for entry, _ in client.xrange(keys.rollouts) or []]),
             *([f"{pending} entries still pending"] if pending else []),
-            *_some("tries still counted", list(map(str, client.hkeys(keys.attempts)))),
+            *_some("tries still counted", list(map(str, client.hkeys(keys.repetitions)))),
             *_some("keys without a TTL", keys_without_ttl(redis)),
         ]
 

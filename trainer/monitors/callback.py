@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from trainer.logged import SUMMARY
 from trainer.metrics import TrainerMetrics
 from trainer.monitors.errors import MonitorStopped
 from trainer.monitors.record import Segment, write_segment
@@ -15,9 +16,6 @@ from trainer.monitors.threshold import Level
 from trainer.monitors.watch import Reading, Watch, Watches
 
 log = structlog.get_logger(__name__)
-
-SUMMARY = "train_runtime"
-"""In what the trainer logs at its end, which is of no step."""
 
 
 class MonitorCallback(TrainerCallback):

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from trainer.logged import figures_in
 from trainer.monitors.monitor import Figures, Monitor
 from trainer.monitors.threshold import Level, Threshold, steady
 
@@ -78,15 +79,6 @@ class Watches:
 
     def observe(self, logged: Mapping[str, Any]) -> dict[str, Reading]:
         """Take in what was logged of a step; the readings that it gave, by the monitor's name."""
-        figures = finite(logged)
+        figures = figures_in(logged)
         readings = {watch.monitor.name: watch.observe(figures) for watch in self.watches}
         return {name: reading for name, reading in readings.items() if reading is not None}
-
-
-def finite(logged: Mapping[str, Any]) -> dict[str, float]:
-    """What is a number of what was logged: `trainer.progress.HistoryFile` keeps the same."""
-    return {
-        name: float(value)
-        for name, value in logged.items()
-        if isinstance(value, int | float) and math.isfinite(float(value))
-    }
