@@ -114,7 +114,7 @@ async def test_a_try_of_an_entry_that_is_completed_is_not_counted_for_nobody_wou
     assert await broker.repetitions([slow.id, other.id]) == [0, 1]
     assert await broker.complete([completion(other.id)]) == 1
     with redis_server.client() as client:
-        assert not client.exists(KEYS.attempts)
+        assert not client.exists(KEYS.repetitions)
 
 
 async def test_a_dead_letter_is_kept_in_the_same_step_as_the_result(broker: Broker, redis_server: RedisServer) -> None:
