@@ -353,7 +353,7 @@ class QueueDoor:
         self._finish(work, score, dead_letter=self._dead_letter(work.entry, failure, work.attempt))
 
     def _finish(self, work: InWork, score: Score, dead_letter: str = "") -> None:
-        self._outbox.count(score, work.message.rollout)
+        self._outbox.observe(score, work.message.rollout)
         left_ms = max(0, round((work.expires_at - time.monotonic()) * 1000))
         self._outbox.add(
             Completion(

@@ -21,7 +21,7 @@ class Outbox:
         self._broker = broker
         self._metrics = metrics
         self._finished: collections.deque[Completion] = collections.deque()
-        self._uncounted: list[tuple[Score, Rollout]] = []
+        self._unobserved: list[tuple[Score, Rollout]] = []
         self._any = asyncio.Event()
         self._none = asyncio.Event()
         self._none.set()
@@ -32,9 +32,9 @@ class Outbox:
         self._any.set()
         self._none.clear()
 
-    def count(self, score: Score, rollout: Rollout) -> None:
+    def observe(self, score: Score, rollout: Rollout) -> None:
         """Show this in the metrics, with all that came since the last step."""
-        self._uncounted.append((score, rollout))
+        self._unobserved.append((score, rollout))
 
     async def save(self) -> list[Completion]:
         """Wait for something and save it, or as much as one step takes; returns what was saved.
@@ -46,8 +46,8 @@ class Outbox:
             self._none.set()
             self._any.clear()
             await self._any.wait()
-        uncounted, self._uncounted = self._uncounted, []
-        self._metrics.observe_scores(uncounted, door="queue")
+        unobserved, self._unobserved = self._unobserved, []
+        self._metrics.observe_scores(unobserved, door="queue")
         batch = list(itertools.islice(self._finished, SAVE_BATCH))
         await self._broker.complete(batch)
         for _ in batch:
