@@ -42,12 +42,18 @@ MAX_KEPT_REQUESTS = 100_000
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One request that came; ``at`` is of `time.monotonic`, which all processes of a machine share."""
+    """One request that came.
+
+    Attributes:
+        at: By `time.monotonic`, which all processes of a machine share.
+        port: Of the client's end: as long as it is the same, so is the connection.
+    """
 
     at: float
     path: str
     headers: Mapping[str, str]
     body: Any
+    port: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,7 +351,11 @@ class LlmServer:
             asked = json.loads(body)
         except ValueError:
             return _sent(failing(400, "not JSON"), request.url.path, {})
-        self.requests.append(Asked(at=at, path=request.url.path, headers=dict(request.headers), body=asked))
+        assert request.client is not None
+        came_from = request.client.port
+        self.requests.append(
+            Asked(at=at, path=request.url.path, headers=dict(request.headers), body=asked, port=came_from)
+        )
         return self._counted(_sent(self._script(asked), request.url.path, asked))
 
     def _counted(self, app: ASGIApp) -> ASGIApp:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 from prometheus_client import CollectorRegistry
 
 from shared.errors import NotReady
@@ -19,6 +20,7 @@ from shared.llm.client import LlmClient
 from shared.llm.errors import RETRYABLE, LlmFailed
 from shared.llm.limits import Limiter, LimitSettings, LocalLimiter, Outcome, Permit
 from shared.llm.metrics import LlmMetrics
+from shared.llm.openai_client import IDLE_SECONDS
 from shared.llm.settings import LlmSettings
 from shared.schemas import Usage
 from tests.support.llm_server import (
@@ -131,6 +133,19 @@ async def failure(client: LlmClient, request: ChatRequest = JSON_ANSWER, **asked
         async with asyncio.timeout(GENEROUS_SECONDS):
             await client.ask(request, **asked)
     return caught.value
+
+
+# Connections
+
+
+async def test_a_connection_is_given_up_before_the_server_gives_it_up(server: LlmServer) -> None:
+    assert 0.6 * uvicorn.Config("none").timeout_keep_alive > IDLE_SECONDS
+    async with client_of(server.url) as client:
+        for seconds in (0.0, 0.1, IDLE_SECONDS + 0.2):
+            await asyncio.sleep(seconds)
+            await client.ask(JSON_ANSWER)
+    first, second, after_a_while = (asked.port for asked in server.requests)
+    assert first == second != after_a_while
 
 
 # Answers
