@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -36,10 +36,18 @@ Fields = dict[bytes, bytes]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One entry of the rollouts stream, as read."""
+    """One entry of the rollouts stream, as read. The clock is that of Redis.
+
+    Attributes:
+        id: In the stream.
+        age_ms: How long it had stood there when it was read.
+        left_ms: How long its requester waits from then on; not above 0 where the deadline has passed.
+        data: The rollout and its options; see `shared.queue.messages`.
+    """
 
     id: str
-    deadline_ms: int
+    age_ms: int
+    left_ms: int
     data: bytes
 
 
@@ -155,18 +163,20 @@ class Broker:
 
     async def read(self, consumer: str, count: int) -> list[Entry]:
         """Wait a moment for up to ``count`` new entries and lease them to this consumer."""
-        answer = await self._await(
-            self._redis.xreadgroup(GROUP, consumer, {self.keys.rollouts: ">"}, count=count, block=BLOCK_MS)
-        )
-        return [_entry(entry, fields) for entry, fields in _entries(answer)]
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.xreadgroup(GROUP, consumer, {self.keys.rollouts: ">"}, count=count, block=BLOCK_MS)
+            pipeline.time()  # asked together: Redis gets to it when there are entries
+            answer, now = await self._await(pipeline.execute())
+        return [_entry(entry, fields, _milliseconds(now)) for entry, fields in _entries(answer)]
 
     async def take_over(self, consumer: str, idle_ms: int, count: int) -> list[Entry]:
         """Lease up to ``count`` entries whose own consumer has been silent for ``idle_ms``."""
-        answer = await self._await(
-            self._redis.xautoclaim(self.keys.rollouts, GROUP, consumer, min_idle_time=idle_ms, count=count)
-        )
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.xautoclaim(self.keys.rollouts, GROUP, consumer, min_idle_time=idle_ms, count=count)
+            pipeline.time()
+            answer, now = await self._await(pipeline.execute())
         entries = cast("list[tuple[bytes | None, Fields | None]]", answer[1])
-        return [_entry(entry, fields) for entry, fields in entries if entry is not None and fields]
+        return [_entry(entry, fields, _milliseconds(now)) for entry, fields in entries if entry is not None and fields]
 
     async def renew(self, consumer: str, entries: Sequence[str]) -> set[str]:
         """Renew leases; returns the entries that another consumer holds or has completed."""
@@ -203,15 +213,16 @@ class Broker:
         keys = [self.keys.rollouts, self.keys.repetitions]
         await self._await(self._count(keys=keys, args=[GROUP, entry, REPETITIONS_TTL_SECONDS]))
 
-    async def alive(self, requests: Sequence[str]) -> tuple[dict[str, bool], int]:
-        """Whether somebody waits for each request still, and the time of Redis in milliseconds."""
+    async def forgotten(self, requests: Iterable[str]) -> set[str]:
+        """Those of the requests for which nobody waits any more."""
+        asked = sorted(set(requests))
+        if not asked:
+            return set()
         async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.time()
-            for request in requests:
+            for request in asked:
                 pipeline.exists(self.keys.admitted(request))
-            (seconds, microseconds), *found = await self._await(pipeline.execute())
-        now = int(seconds) * 1000 + int(microseconds) // 1000
-        return {request: bool(count) for request, count in zip(requests, found, strict=True)}, now
+            found = await self._await(pipeline.execute())
+        return {request for request, count in zip(asked, found, strict=True) if not count}
 
     async def publish_info(self, info: str, ttl_seconds: int) -> None:
         """Tell requesters what this reward is, for as long as somebody serves it."""
@@ -255,10 +266,18 @@ def _entries(answer: Any) -> Iterator[tuple[bytes, Fields]]:
             yield entry, dict(zip(parts, parts, strict=True))
 
 
-def _entry(entry: bytes, fields: Fields) -> Entry:
+def _entry(entry: bytes, fields: Fields, now_ms: int) -> Entry:
     deadline = fields.get(b"deadline", b"0")
+    deadline_ms = int(deadline) if deadline.isdigit() and len(deadline) <= MAX_DEADLINE_DIGITS else 0
     return Entry(
         id=entry.decode(),
-        deadline_ms=int(deadline) if deadline.isdigit() and len(deadline) <= MAX_DEADLINE_DIGITS else 0,
+        age_ms=now_ms - int(entry.split(b"-")[0]),
+        left_ms=deadline_ms - now_ms,
         data=fields.get(b"data", b""),
     )
+
+
+def _milliseconds(time: tuple[int, int]) -> int:
+    """Of what TIME answers: seconds and microseconds."""
+    seconds, microseconds = time
+    return int(seconds) * 1000 + int(microseconds) // 1000

@@ -51,6 +51,9 @@ IDLE_CONSUMER_MS = 3_600_000
 MAX_RETRY_WAIT_SECONDS = 30.0
 FULL_WAIT_SECONDS = 0.05
 """Shortest wait before what did not fit into the batcher is offered to it again."""
+JUST_ADDED_MS = 20
+"""So young an entry is scored without asking whether its requester still waits: the question takes a round trip. Where
+somebody left in just this moment, the score goes unread, as one does whose requester left while it was made."""
 TAKE_OVER_INTERVAL_SECONDS = 1.0
 """Longest wait between looks for what others left; so soon is handed on what a process gives back at its end."""
 
@@ -210,8 +213,9 @@ class QueueDoor:
                 self._finish_unreadable(entry)
         if not readable:
             return
-        requests = sorted({message.request for _, message in readable})
-        alive, now_ms = await self._broker.alive(requests)
+        forgotten = await self._broker.forgotten(
+            message.request for entry, message in readable if taken_over or not 0 <= entry.age_ms < JUST_ADDED_MS
+        )
         repeated = [0] * len(readable)
         if taken_over:
             repeated = await self._broker.repetitions([entry.id for entry, _ in readable])
@@ -222,11 +226,11 @@ class QueueDoor:
                 entry=entry,
                 message=message,
                 read_at=now,
-                expires_at=now + (entry.deadline_ms - now_ms) / 1000,
+                expires_at=now + entry.left_ms / 1000,
                 attempt=1 + repetitions,
             )
             self._in_work[entry.id] = work
-            if not alive[message.request]:
+            if message.request in forgotten:
                 self._expire(work, "nobody waits for this rollout any more")
             elif work.expires_at <= now:
                 self._expire(work, "the deadline passed before scoring began")

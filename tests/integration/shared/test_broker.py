@@ -25,9 +25,11 @@ async def broker(redis_server: RedisServer) -> AsyncIterator[Broker]:
         client.delete(KEYS.rollouts)
 
 
-async def add(broker: Broker, *numbers: int, request: str = "r1", max_length: int = 100) -> int:
+async def add(
+    broker: Broker, *numbers: int, request: str = "r1", max_length: int = 100, milliseconds_left: int = 60_000
+) -> int:
     chosen = [PAYLOADS[number] for number in numbers]
-    return await broker.enqueue(request, chosen, max_length=max_length, milliseconds_left=60_000)
+    return await broker.enqueue(request, chosen, max_length=max_length, milliseconds_left=milliseconds_left)
 
 
 def completion(entry: str, *, request: str | None = "r1", result: str = '"一分"', dead_letter: str = "") -> Completion:
@@ -62,9 +64,15 @@ async def test_an_entry_is_read_by_one_consumer_with_its_deadline(broker: Broker
     await add(broker, 0, 1, 2)
     first, second = await broker.read("c1", 2), await broker.read("c2", 2)
     assert [entry.data.decode() for entry in [*first, *second]] == ["第0份", "第1份", "第2份"]
-    alive, now_ms = await broker.alive(["r1", "r2"])
-    assert alive == {"r1": True, "r2": False}
-    assert 0 < first[0].deadline_ms - now_ms <= 60_000
+    assert 0 < first[0].left_ms <= 60_000
+    await asyncio.sleep(0.05)
+    await add(broker, 3, milliseconds_left=30_000)
+    later = await broker.take_over("c3", 40, 10), await broker.read("c3", 1)
+    assert [[entry.data.decode() for entry in entries] for entries in later] == [["第0份", "第1份", "第2份"], ["第3份"]]
+    for young, old in ((first[0], later[0][0]), (later[1][0], later[0][0])):
+        assert old.age_ms >= young.age_ms + 40
+        assert 0 <= young.age_ms < 10_000
+    assert later[1][0].left_ms <= 30_000 < later[0][0].left_ms <= 60_000 - 40
 
 
 async def test_completing_twice_saves_one_result(broker: Broker, redis_server: RedisServer) -> None:
@@ -187,9 +195,10 @@ async def test_consumers_silent_for_long_are_removed_unless_they_hold_something(
 
 async def test_forgetting_a_request_tells_scorers_that_nobody_waits(broker: Broker) -> None:
     await add(broker, 0)
-    assert (await broker.alive(["r1"]))[0] == {"r1": True}
+    assert await broker.forgotten([]) == set()
+    assert await broker.forgotten(["r1", "r2", "r1"]) == {"r2"}
     await broker.forget("r1")
-    assert (await broker.alive(["r1"]))[0] == {"r1": False}
+    assert await broker.forgotten(["r1", "r2"]) == {"r1", "r2"}
 
 
 async def test_the_state_is_length_and_age(broker: Broker) -> None:

@@ -77,8 +77,9 @@ fields = st.dictionaries(
 @example({b"deadline": b"9" * 5000})
 @example({b"deadline": b"-1"})
 def test_whatever_fields_an_entry_has_it_is_read_with_a_deadline_that_is_a_time(found: dict[bytes, bytes]) -> None:
-    entry = _entry(b"1-0", found)
-    assert 0 <= entry.deadline_ms <= DEADLINE_MS
+    entry = _entry(b"1-0", found, 5000)
+    assert 0 <= entry.left_ms + 5000 <= DEADLINE_MS
+    assert entry.age_ms == 4999
     assert entry.data == found.get(b"data", b"")
 
 
@@ -103,7 +104,9 @@ def test_data_is_a_rollout_that_can_be_sent_on_or_a_validation_error(data: bytes
 def test_a_door_ends_every_entry_once_whatever_stands_in_it_and_scores_the_good_ones(bad: list[bytes]) -> None:
     async def read_all() -> MemoryBroker:
         broker = MemoryBroker()
-        broker.new = [Entry(id=f"0-{number}", deadline_ms=DEADLINE_MS, data=data) for number, data in enumerate(bad)]
+        broker.new = [
+            Entry(id=f"0-{number}", age_ms=1000, left_ms=DEADLINE_MS, data=data) for number, data in enumerate(bad)
+        ]
         broker.put(rollouts(3, first=100))
         ids = {entry.id for entry in broker.new}
         async with door_of(broker, MarkedScorer()):  # fails where one of the door's loops died

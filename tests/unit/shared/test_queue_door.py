@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -46,10 +46,10 @@ class MemoryBroker(Broker):
     def put(self, asked: Sequence[Rollout], *, abandoned: bool = False, options: dict[str, str] | None = None) -> None:
         for number, each in enumerate(asked):
             message = QueuedRollout(request="请求", rollout=each, options=dict(options or {}), trace="步骤")
-            deadline_ms = round((time.time() + GENEROUS_SECONDS) * 1000)
             entry = Entry(
-                id=f"{deadline_ms}-{len(self.new) + len(self.abandoned) + number}",
-                deadline_ms=deadline_ms,
+                id=f"{round(time.time() * 1000)}-{len(self.new) + len(self.abandoned) + number}",
+                age_ms=1000,
+                left_ms=round(GENEROUS_SECONDS * 1000),
                 data=message.model_dump_json().encode(),
             )
             (self.abandoned if abandoned else self.new).append(entry)
@@ -103,9 +103,10 @@ class MemoryBroker(Broker):
         self._maybe_fail("count_repetition")
         self.tries[entry] = self.tries.get(entry, 0) + 1
 
-    async def alive(self, requests: Sequence[str]) -> tuple[dict[str, bool], int]:
-        self._maybe_fail("alive")
-        return dict.fromkeys(requests, True), round(time.time() * 1000)
+    async def forgotten(self, requests: Iterable[str]) -> set[str]:
+        if list(requests):
+            self._maybe_fail("forgotten")
+        return set()
 
     async def publish_info(self, info: str, ttl_seconds: int) -> None: ...
 
@@ -151,7 +152,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.queue.consumer.MAX_RECONNECT_WAIT_SECONDS", 0.05)
 
 
-@pytest.mark.parametrize("call", ["read", "take_over", "alive", "count_repetition", "complete", "renew"])
+@pytest.mark.parametrize("call", ["read", "take_over", "forgotten", "count_repetition", "complete", "renew"])
 @pytest.mark.parametrize("max_attempts", [2, 3])
 async def test_no_rollout_is_forgotten_when_redis_is_away_for_a_moment(call: str, max_attempts: int) -> None:
     broker = MemoryBroker()
@@ -160,8 +161,8 @@ async def test_no_rollout_is_forgotten_when_redis_is_away_for_a_moment(call: str
     broker.put(read)
     broker.fail = {call: 3}
     async with door_of(broker, MarkedScorer(), max_attempts=max_attempts):
-        # What was read when `alive` failed stays with its lease, which in a real Redis would run out.
-        expected = taken_over if call == "alive" else [*taken_over, *read]
+        # What was read when `forgotten` failed stays with its lease, which in a real Redis would run out.
+        expected = taken_over if call == "forgotten" else [*taken_over, *read]
         await until(lambda: len(broker.completed) >= len(expected), "all results saved")
         assert {broker.score_of(each).status for each in expected} == {"scored"}
 
@@ -291,7 +292,7 @@ async def test_what_all_tries_of_a_rollout_cost_is_told_also_where_it_is_given_u
 
 @pytest.mark.parametrize("deadline", [b"", b"soon", b"-1", "٣".encode(), b"9" * 5000])
 def test_a_deadline_that_cannot_be_read_has_passed(deadline: bytes) -> None:
-    assert _entry(b"1-0", {b"deadline": deadline, b"data": b"{}"}).deadline_ms == 0
+    assert _entry(b"1-0", {b"deadline": deadline, b"data": b"{}"}, 5000).left_ms == -5000
 
 
 def test_the_keys_of_a_reward_share_one_hash_tag() -> None:
