@@ -32,6 +32,7 @@ from benchmarks.reward_length_runs import (
     Trained,
     Validation,
     Variant,
+    all_asked,
     all_trained,
     scored,
 )
@@ -320,8 +321,9 @@ def main() -> int:
     sources = {each.name: each.derived_from or each.name for each in chosen}
     folders = all_trained(setup, [each for each in VARIANTS if each.name in sources.values()], console)
     world = load_world(options.paper, parts, options.cases)
+    all_asked(setup, list(folders.values()), list(dict.fromkeys([*world.rows, *world.validation.rows])), console)
     results = [
-        scored(folders[(sources[variant.name], seed)], variant, seed, world.rows, world.validation, console)
+        scored(folders[(sources[variant.name], seed)], variant, seed, world.rows, world.validation)
         for seed in setup.seeds
         for variant in chosen
     ]

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from trainer.run_folder import write_json
 
 Row = tuple[str, str]
 
+LOGITS_FILE = "logits.json"
 BATCH = 32
 HARD_NEGATIVES = 2
 TEXTS_PER_PAIR = 4.0
@@ -186,10 +187,42 @@ class Validation:
         return rows_to_weigh(self.pairs, self.made)
 
 
-def scored(
-    run: Path, variant: Variant, seed: int, rows: Sequence[Row], validation: Validation, console: Console
-) -> Trained:
-    """What the model of a run gives for rows; kept, so that it is computed once.
+def all_asked(setup: Setup, runs: Sequence[Path], rows: Sequence[Row], console: Console) -> None:
+    """Have the model of each run say what it gives for rows, ``jobs`` models side by side; kept in the run's folder.
+
+    Rows that a run has said before are not asked again.
+    """
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // setup.jobs))
+    with progress_bar(console) as progress, ThreadPoolExecutor(setup.jobs) as pool:
+        task = progress.add_task("scoring", total=len(runs) * len(rows), figures="")
+
+        def ask(run: Path) -> None:
+            known = _kept(run)
+            missing = [row for row in rows if row not in known]
+            progress.advance(task, len(rows) - len(missing))
+            if missing:
+                checkpoint = Checkpoint(run / "model", run.name, torch.device("cpu"), torch.float32)
+                logits = _logits(checkpoint, missing, lambda count: progress.advance(task, count))
+                known |= dict(zip(missing, logits, strict=True))
+                write_json(run / LOGITS_FILE, [[*row, logit] for row, logit in known.items()])
+
+        try:
+            for done in [pool.submit(ask, run) for run in runs]:
+                done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _kept(run: Path) -> dict[Row, float | None]:
+    path = run / LOGITS_FILE
+    if not path.is_file():
+        return {}
+    return {(prompt, completion): logit for prompt, completion, logit in json.loads(path.read_text("utf-8"))}
+
+
+def scored(run: Path, variant: Variant, seed: int, rows: Sequence[Row], validation: Validation) -> Trained:
+    """What a variant gives for rows, made of what `all_asked` has kept of its model.
 
     Args:
         run: Folder of the training.
@@ -197,18 +230,11 @@ def scored(
         seed: Of the training.
         rows: To be scored.
         validation: For length correction, prior and calibration.
-        console: For the progress.
+
+    Raises:
+        KeyError: The model was not asked for a row.
     """
-    kept = run / "logits.json"
-    texts = list(dict.fromkeys([*rows, *validation.rows]))
-    known: dict[Row, float | None] = {}
-    if kept.is_file():
-        known = {(one, two): logit for one, two, logit in json.loads(kept.read_text("utf-8"))}
-    if missing := [text for text in texts if text not in known]:
-        checkpoint = Checkpoint(run / "model", run.name, torch.device("cpu"), torch.float32)
-        known |= dict(zip(missing, _logits(checkpoint, missing, console, run.name), strict=True))
-        write_json(kept, [[*text, logit] for text, logit in known.items()])
-    rewards = _rewards(variant, known, validation)
+    rewards = _rewards(variant, _kept(run), validation)
     good = [reward for pair in validation.pairs if (reward := rewards[(pair.prompt, pair.chosen)]) is not None]
     bad = [reward for pair in validation.pairs if (reward := rewards[(pair.prompt, pair.rejected)]) is not None]
     took = run / "seconds.json"
@@ -248,18 +274,18 @@ def ngram_prior_of(train: Path) -> NgramPrior:
     return fit_ngram_prior(load_pairs(str(train)).records)
 
 
-def _logits(checkpoint: Checkpoint, texts: Sequence[Row], console: Console, title: str) -> list[float | None]:
-    ids = checkpoint.encode([prompt for prompt, _ in texts], [completion for _, completion in texts])
+def _logits(checkpoint: Checkpoint, rows: Sequence[Row], advance: Callable[[int], None]) -> list[float | None]:
+    """None where a text is too long."""
+    ids = checkpoint.encode([prompt for prompt, _ in rows], [completion for _, completion in rows])
     fitting = sorted(
         (place for place, tokens in enumerate(ids) if len(tokens) <= checkpoint.format.max_tokens),
         key=lambda place: len(ids[place]),
     )
-    found: list[float | None] = [None] * len(texts)
-    with progress_bar(console) as progress:
-        task = progress.add_task(f"scoring {title}", total=len(fitting), figures="")
-        for begin in range(0, len(fitting), BATCH):
-            places = fitting[begin : begin + BATCH]
-            for place, logit in zip(places, checkpoint.logits([ids[place] for place in places]), strict=True):
-                found[place] = logit
-            progress.advance(task, len(places))
+    found: list[float | None] = [None] * len(rows)
+    advance(len(rows) - len(fitting))
+    for begin in range(0, len(fitting), BATCH):
+        places = fitting[begin : begin + BATCH]
+        for place, logit in zip(places, checkpoint.logits([ids[place] for place in places]), strict=True):
+            found[place] = logit
+        advance(len(places))
     return found

@@ -4,10 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
-from benchmarks.reward_length_runs import TEXTS_PER_PAIR, VARIANTS, Row, Validation, Variant, scored
+from benchmarks.reward_length_runs import (
+    TEXTS_PER_PAIR,
+    VARIANTS,
+    Row,
+    Setup,
+    Validation,
+    Variant,
+    all_asked,
+    scored,
+)
+from services.reward_model.checkpoint import Checkpoint
 from shared.ngram_prior import NgramPrior
+from tests.support.checkpoints import random_checkpoint
 from trainer.data.records import PreferencePair
 from trainer.length_control import LengthControl
 from trainer.ngram_prior import made_up
@@ -47,7 +59,7 @@ def test_every_variant_reads_as_many_texts_and_those_that_are_derived_have_a_sou
 def test_a_variant_of_its_own_gives_the_logits_of_its_model(tmp_path: Path, validation: Validation) -> None:
     logits = kept(tmp_path, validation)
     variant = Variant("plain", LengthControl.NONE, 0)
-    result = scored(tmp_path, variant, 0, validation.rows, validation, Console(quiet=True))
+    result = scored(tmp_path, variant, 0, validation.rows, validation)
     assert result.logits == [logits[row] for row in validation.rows]
     assert result.calibration is not None
     assert result.seconds is None
@@ -56,7 +68,7 @@ def test_a_variant_of_its_own_gives_the_logits_of_its_model(tmp_path: Path, vali
 def test_the_residual_has_no_length_left(tmp_path: Path, validation: Validation) -> None:
     kept(tmp_path, validation)
     variant = Variant("residual", LengthControl.RESIDUAL, 0, "plain")
-    result = scored(tmp_path, variant, 0, validation.rows, validation, Console(quiet=True))
+    result = scored(tmp_path, variant, 0, validation.rows, validation)
     good = [logit for logit in result.logits[: len(PAIRS)] if logit is not None]
     assert max(good) - min(good) < 0.05
 
@@ -64,7 +76,7 @@ def test_the_residual_has_no_length_left(tmp_path: Path, validation: Validation)
 def test_the_prior_adds_the_same_to_every_request(tmp_path: Path, validation: Validation) -> None:
     logits = kept(tmp_path, validation)
     variant = Variant("with n-grams", LengthControl.NONE, 0, "plain", prior=True)
-    result = scored(tmp_path, variant, 0, validation.rows, validation, Console(quiet=True))
+    result = scored(tmp_path, variant, 0, validation.rows, validation)
     added = {
         row: logit - logits[row] for row, logit in zip(validation.rows, result.logits, strict=True) if logit is not None
     }
@@ -74,3 +86,30 @@ def test_the_prior_adds_the_same_to_every_request(tmp_path: Path, validation: Va
     assert all(len(values) == 1 for values in by_text.values())
     assert added[(PAIRS[0].prompt, PAIRS[0].chosen)] > added[(PAIRS[0].prompt, PAIRS[0].rejected)]
     assert NgramPrior.read(tmp_path) is None
+
+
+def test_models_are_asked_once_for_each_row_and_what_is_too_long_has_no_logit(tmp_path: Path) -> None:
+    rows = [("给外婆的祝福", "愿您" * length) for length in (1, 20, 3, 7)] + [("给外婆的祝福", "愿" * 600)]
+    runs = [tmp_path / "one", tmp_path / "other"]
+    for seed, run in enumerate(runs):
+        random_checkpoint(run / "model", seed=seed, texts=["给外婆的祝福愿您"])
+    setup = Setup(folder=tmp_path, train=tmp_path, validation=tmp_path, model="any", epochs=1, seeds=[0], jobs=2)
+    threads = torch.get_num_threads()
+    try:
+        all_asked(setup, runs, rows[:2], Console(quiet=True))
+        before = [json.loads((run / "logits.json").read_text("utf-8")) for run in runs]
+        (runs[0] / "model" / "model.safetensors").rename(tmp_path / "away")
+        all_asked(setup, [runs[0]], rows[:2], Console(quiet=True))  # has all it needs without the model
+        (tmp_path / "away").rename(runs[0] / "model" / "model.safetensors")
+        all_asked(setup, runs, rows, Console(quiet=True))
+    finally:
+        torch.set_num_threads(threads)
+    for run, known in zip(runs, before, strict=True):
+        found = json.loads((run / "logits.json").read_text("utf-8"))
+        assert found[:2] == known
+        assert [(prompt, completion) for prompt, completion, _ in found] == rows
+        checkpoint = Checkpoint(run / "model", "any", torch.device("cpu"), torch.float32)
+        alone = [checkpoint.logits(checkpoint.encode([prompt], [completion]))[0] for prompt, completion in rows[:4]]
+        assert [logit for _, _, logit in found[:4]] == pytest.approx(alone, abs=1e-5)
+        assert found[4][2] is None
+    assert before[0] != before[1]
