@@ -46,10 +46,11 @@ async def run(context: Context) -> Section:
                 done = await _load(queue, url, count=count, at_once=requesters, each=each, **through_queue)
                 rates[requesters, each].append(count / done["seconds"])
                 service_cpu[requesters, each].append(1e6 * done["service_cpu_seconds"] / count)
-        single = {"count": singles, "at_once": 1, "each": 1, "pause_seconds": SINGLE_PAUSE_SECONDS}
+        single = {"count": singles, "at_once": 1, "each": 1}
         alone = [
-            ("through the queue", await _load(queue, url, **single, **through_queue)),
-            ("over HTTP", await _load(http, url, **single, **over_http)),
+            (f"{name}, {when}", await _load(load, url, **single, pause_seconds=pause, **told))
+            for name, load, told in (("through the queue", queue, through_queue), ("over HTTP", http, over_http))
+            for when, pause in (("one after the other", 0.0), ("with pauses", SINGLE_PAUSE_SECONDS))
         ]
     rows = [
         [
@@ -62,15 +63,15 @@ async def run(context: Context) -> Section:
     ]
     for name, done in alone:
         p50, p95 = (1000 * percentile(done["latencies"], share) for share in (0.5, 0.95))
-        rows.append([f"one rollout at a time {name}", "", "", f"{p50:.1f} / {p95:.1f}"])
+        rows.append([f"single rollouts {name}", "", "", f"{p50:.1f} / {p95:.1f}"])
     return Section(
         title="The queue, with a scorer that does nothing",
         text=(
             f"One service process, one Redis (append-only file, written out every second), and one process with all "
             f"requesters; {rollouts:,} rollouts of {SHORTEST_TOKENS} to {LONGEST_TOKENS} characters in the first row, "
             f"{rollouts // FEWER:,} in the next ones; median of {rounds} rounds, with least and greatest. Every "
-            f"rollout was scored. Latency: {singles} single rollouts, the next {SINGLE_PAUSE_SECONDS:g} s "
-            "after the answer to the one before."
+            f"rollout was scored. Latency: {singles} single rollouts, the next one at once, or after a pause of "
+            f"{SINGLE_PAUSE_SECONDS:g} s, in which the machine falls asleep."
         ),
         columns=("load", "rollouts / s", "CPU of the service, µs a rollout", "latency, ms: median / 95th percentile"),
         rows=rows,

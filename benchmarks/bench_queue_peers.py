@@ -25,7 +25,7 @@ SHORTEST_TOKENS, LONGEST_TOKENS = 16, 256
 CONSUMERS = (1, 2, 4)
 AT_ONCE, EACH = 8, 64
 OUR_ROLLOUTS, PEER_ROLLOUTS = 40_960, 2_048
-SINGLES, PAUSE_SECONDS = 200, 0.02
+SINGLES = 200
 ROUNDS = 3
 QUICK_SHARE = 4
 OURS = "zhufu"
@@ -77,7 +77,7 @@ async def run(context: Context) -> Section:
                         await _pour(load, url, count=EACH * 2, at_once=1, each=EACH)
                         count = system.rollouts // share
                         done = await _pour(load, url, count=count, at_once=AT_ONCE, each=EACH)
-                        singles = {"count": SINGLES // share, "at_once": 1, "each": 1, "pause_seconds": PAUSE_SECONDS}
+                        singles = {"count": SINGLES // share, "at_once": 1, "each": 1}
                         figures.latencies += (await _pour(load, url, **singles))["latencies"]
                     rate = count / done["seconds"]
                     figures.rates.append(rate)
@@ -162,9 +162,8 @@ def _section(found: dict[tuple[int, str], Figures], rounds: int, versions: dict[
             f"others, which are slower, {PEER_ROLLOUTS:,}; median of {rounds} rounds by turns, with least and "
             "greatest. A consumer is a process. One Redis for all, emptied between them, its append-only file written "
             "out every second. Ratio: rollouts per second over those of the better of the others in the same round. "
-            "Round trip: single "
-            f"rollouts, the next {PAUSE_SECONDS:g} s after the answer to the one before. Every job's result is read by "
-            "who asked, once, and expires. taskiq: RedisStreamBroker and RedisAsyncResultBackend; arq: "
+            "Round trip: single rollouts, one after the other. Every job's result is read by who asked, once, and "
+            "expires. taskiq: RedisStreamBroker and RedisAsyncResultBackend; arq: "
             f"256 jobs at a time. Both look for results, and arq's worker for jobs, every {1000 * POLL_SECONDS:g} ms "
             "here; by default it is every 200 or 500 ms. Ours scores in batches and saves results in batches, which "
             "they do not; what is asked, answered and kept by Redis is the same."
