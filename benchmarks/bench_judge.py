@@ -36,7 +36,7 @@ from trainer.data.starter import load_starter
 
 MODES: Final[tuple[ModeName, ...]] = ("logprob", "verdict", "rubric", "group")
 REFERENCE: Final = "the reference way"
-ROUNDS, GROUPS_EACH = 2, 4
+ROUNDS, GROUPS_EACH = 3, 4
 FEWER: Final = 1
 """Groups of each round in all but the default mode, as these cost several times as much."""
 QUICK_MODES: Final[tuple[ModeName, ...]] = ("logprob",)
@@ -148,6 +148,7 @@ def section(done: Mapping[str, Sequence[Round]], groups: int, size: int) -> Sect
             "",
             "verdicts / s",
             "ratio",
+            "ratio without the first round",
             "prompt tokens computed, a verdict",
             "ratio",
             "the same without the first round",
@@ -169,6 +170,7 @@ def _row(name: str, rounds: Sequence[Round], reference: Sequence[Round]) -> list
         name,
         f"{_speed(whole):.2f}",
         "1" if name == REFERENCE else f"{_speed(whole) / _speed(against):.1f} ({_range(speeds, 1)})",
+        "" if warm is None else "1" if name == REFERENCE else f"{_speed(warm) / _speed(_sum(reference[1:])):.1f}",
         f"{_computed(whole):,.0f}",
         "1" if name == REFERENCE else f"{_computed(whole) / _computed(against):.2f} ({_range(tokens, 2)})",
         "" if warm is None else f"{_computed(warm):,.0f}",

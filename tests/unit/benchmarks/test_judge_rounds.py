@@ -51,8 +51,8 @@ def test_ratios_are_of_all_rounds_together_with_those_of_single_rounds() -> None
     table = section(
         {"logprob": [a_round(4.0, 600), a_round(2.0, 200, failed=1)], REFERENCE: [a_round(10.0, 1_000)] * 2}, 4, 5
     )
-    name, speed, speed_ratio, computed, token_ratio, warm, written, failed = table.rows[0]
-    assert (name, speed, speed_ratio) == ("logprob", "3.33", "3.3 (2.5–5.0)")
+    name, speed, speed_ratio, warm_ratio, computed, token_ratio, warm, written, failed = table.rows[0]
+    assert (name, speed, speed_ratio, warm_ratio) == ("logprob", "3.33", "3.3 (2.5–5.0)", "5.0")
     assert (computed, token_ratio, warm) == ("40", "0.40 (0.20–0.60)", "20")
     assert (written, failed) == ("1.0", "1 of 20")
-    assert table.rows[1][2] == "1"
+    assert table.rows[1][2:4] == ["1", "1"]
