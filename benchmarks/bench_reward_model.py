@@ -127,6 +127,8 @@ class Runs:
             },
         }
         self._best_batch = 0
+        self._seed = 1
+        """Of the texts: every round has its own, for a server may remember what it has seen, as vLLM does."""
         self._rewards: dict[str, float] = {}
         self._done: dict[str, list[dict[str, Any]]] = {
             name: [] for name in (OFFLINE, ONE_EACH, *(peer.name for peer in peers.found), MANY_EACH, QUEUE, NAIVE)
@@ -146,8 +148,9 @@ class Runs:
         self._best_batch = max(speeds, key=lambda size: speeds[size])
         for number in range(self._plan.rounds):
             self._log(f"round {number + 1} of {self._plan.rounds}")
+            self._seed, self._rewards = 2 + number, {}
             baseline = await self._run_offline(sort=True, max_rollouts=self._best_batch)
-            self._rewards = self._rewards or baseline["rewards"]
+            self._rewards = baseline["rewards"]
             self._take(OFFLINE, baseline, baseline)
             for name in (ONE_EACH, *(peer.name for peer in self._peers.found)):
                 self._take(name, await self._run_load(name), baseline)
@@ -164,7 +167,8 @@ class Runs:
             title=f"The reward model, {self._plan.size.name} ({parameters / 1e6:.1f} M parameters)",
             text=(
                 f"{self._plan.rollouts} rollouts of {SHORTEST_TOKENS} to {LONGEST_TOKENS} tokens, every length equally "
-                f"often, in random order. Ratio: rollouts per second over those of the baseline in the same round; "
+                f"often, in random order, other texts in each round. Ratio: rollouts per second over those of the "
+                f"baseline in the same round; "
                 f"median of {self._plan.rounds} rounds ({self._plan.side_rounds} for the lower three), with least and "
                 f"greatest. Ours over it: of the first of our rows over this one, likewise. The servers of others have "
                 f"the same checkpoint, in float32, and the same load as the first of ours. Each may use "
@@ -245,7 +249,7 @@ class Runs:
         return {**done, "batch_size": size / count, "padding_share": max(0.0, 1 - tokens / padded)}
 
     async def _ask(self, load: Worker, **command: Any) -> dict[str, Any]:
-        done = await load.ask(do="score", shortest=SHORTEST_TOKENS, longest=LONGEST_TOKENS, seed=2, **command)
+        done = await load.ask(do="score", shortest=SHORTEST_TOKENS, longest=LONGEST_TOKENS, seed=self._seed, **command)
         rewards = done["rewards"]
         if "every" not in command and len(rewards) != done["asked"]:
             why = "; an answer: ".join(["", *done.get("refused", [])])
