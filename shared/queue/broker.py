@@ -234,9 +234,9 @@ class Broker:
             pipeline.time()
             pipeline.xlen(self.keys.rollouts)
             pipeline.xrange(self.keys.rollouts, count=1)
-            (seconds, _), length, oldest = await self._await(pipeline.execute())
-        age = max(0.0, int(seconds) - int(oldest[0][0].split(b"-")[0]) / 1000) if oldest else 0.0
-        return int(length), age
+            now, length, oldest = await self._await(pipeline.execute())
+        age_ms = max(0, _milliseconds(now) - _added_ms(oldest[0][0])) if oldest else 0
+        return int(length), age_ms / 1000
 
     async def remove_idle_consumers(self, idle_ms: int) -> int:
         """Forget consumers that hold nothing and have been silent; returns how many."""
@@ -271,10 +271,15 @@ def _entry(entry: bytes, fields: Fields, now_ms: int) -> Entry:
     deadline_ms = int(deadline) if deadline.isdigit() and len(deadline) <= MAX_DEADLINE_DIGITS else 0
     return Entry(
         id=entry.decode(),
-        age_ms=now_ms - int(entry.split(b"-")[0]),
+        age_ms=now_ms - _added_ms(entry),
         left_ms=deadline_ms - now_ms,
         data=fields.get(b"data", b""),
     )
+
+
+def _added_ms(entry: bytes) -> int:
+    """When an entry was added: its id begins with that."""
+    return int(entry.partition(b"-")[0])
 
 
 def _milliseconds(time: tuple[int, int]) -> int:

@@ -210,6 +210,7 @@ class QueueDoor:
             await asyncio.sleep(min(self._limits.lease_seconds / 2, TAKE_OVER_INTERVAL_SECONDS))
 
     async def _accept(self, entries: Sequence[Entry], *, taken_over: bool) -> None:
+        now = time.monotonic()  # that of `Entry.left_ms`; the questions to Redis below take time
         readable: list[tuple[Entry, QueuedRollout]] = []
         for entry in entries:
             try:
@@ -224,7 +225,6 @@ class QueueDoor:
         repeated = [0] * len(readable)
         if taken_over:
             repeated = await self._broker.repetitions([entry.id for entry, _ in readable])
-        now = time.monotonic()
         fresh: list[InWork] = []
         for (entry, message), repetitions in zip(readable, repeated, strict=True):
             work = InWork(
