@@ -88,7 +88,7 @@ async def enqueue(broker: Broker) -> list[str]:
                 )
             )
         payloads = queued(request, rollouts, {}, request)
-        await broker.enqueue(request, payloads, max_length=MAX_QUEUED_ROLLOUTS, milliseconds_left=600_000)
+        await broker.enqueue(request, payloads, max_length=MAX_QUEUED_ROLLOUTS, left_ms=600_000)
         requests.append(request)
     return requests
 

@@ -170,7 +170,7 @@ class _Request:
 
     async def _restore(self) -> None:
         """Add again what is open if Redis knows of fewer rollouts than were added last: it has lost its data."""
-        if await self._broker.admitted(self._id) < self._known:
+        if await self._broker.enqueued(self._id) < self._known:
             await self._add_open()
 
     async def _add_open(self) -> None:
@@ -180,7 +180,7 @@ class _Request:
             while waiting := [(each, self._payloads[each]) for each in ids if each not in self._scores]:
                 left_ms = max(1, round((self._deadline - time.monotonic()) * 1000))
                 added = await self._broker.enqueue(
-                    self._id, waiting, max_length=self._max_queued_rollouts, milliseconds_left=left_ms
+                    self._id, waiting, max_length=self._max_queued_rollouts, left_ms=left_ms
                 )
                 self._added = self._added or added > 0
                 if added == len(waiting):

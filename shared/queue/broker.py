@@ -120,23 +120,21 @@ class Broker:
 
     # The requester's side
 
-    async def enqueue(
-        self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, milliseconds_left: int
-    ) -> int:
+    async def enqueue(self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, left_ms: int) -> int:
         """Add (rollout id, payload) pairs in order, as many as there is room for.
 
         Returns:
             How many of them, from the first on, stand in the queue now or did before.
         """
-        arguments: list[str | int] = [max_length, milliseconds_left, RESULT_MARGIN_MS]
+        arguments: list[str | int] = [max_length, left_ms, RESULT_MARGIN_MS]
         for rollout_id, payload in payloads:
             arguments += (rollout_id, payload)
-        keys = [self.keys.rollouts, self.keys.admitted(request)]
+        keys = [self.keys.rollouts, self.keys.enqueued(request)]
         return int(await self._await(self._enqueue(keys=keys, args=arguments)))
 
-    async def admitted(self, request: str) -> int:
+    async def enqueued(self, request: str) -> int:
         """How many rollouts of a request Redis knows of; they were added since it last lost its data."""
-        return int(await self._await(self._redis.scard(self.keys.admitted(request))))
+        return int(await self._await(self._redis.scard(self.keys.enqueued(request))))
 
     async def read_results(self, request: str, after: str, count: int) -> list[tuple[str, bytes]]:
         """Wait a moment for results that came after the one given; (entry id, payload) pairs, maybe none."""
@@ -145,7 +143,7 @@ class Broker:
 
     async def forget(self, request: str) -> None:
         """Remove what a request keeps in Redis. Its rollouts that have not begun are then expired, not scored."""
-        await self._await(self._redis.delete(self.keys.results(request), self.keys.admitted(request)))
+        await self._await(self._redis.delete(self.keys.results(request), self.keys.enqueued(request)))
 
     async def reward_info(self) -> bytes | None:
         """What the reward is, as JSON; None while no process serves it."""
@@ -220,7 +218,7 @@ class Broker:
             return set()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for request in asked:
-                pipeline.exists(self.keys.admitted(request))
+                pipeline.exists(self.keys.enqueued(request))
             found = await self._await(pipeline.execute())
         return {request for request, count in zip(asked, found, strict=True) if not count}
 

@@ -37,6 +37,6 @@ class QueueKeys:
         """Stream of one request's results."""
         return f"zhufu:{{{self.reward}}}:results:{request}"
 
-    def admitted(self, request: str) -> str:
+    def enqueued(self, request: str) -> str:
         """Set of the rollout ids that one request has added; while it exists, somebody waits for them."""
-        return f"zhufu:{{{self.reward}}}:admitted:{request}"
+        return f"zhufu:{{{self.reward}}}:enqueued:{request}"

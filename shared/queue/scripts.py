@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 ENQUEUE = """
--- KEYS: rollouts, admitted    ARGV: max_length, milliseconds_left, margin, then (rollout id, payload) pairs
+-- KEYS: rollouts, enqueued    ARGV: max_length, left_ms, margin, then (rollout id, payload) pairs
 -- Adds as many as there is room for, in order; what this request added before counts as added and is not added twice.
 local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
 local now = redis.call('TIME')

@@ -20,7 +20,7 @@ async def test_the_length_of_the_stream_is_what_waits_and_what_is_in_work(redis_
         while added < ROLLOUTS or waiting or held:
             match chance.choice(["add", "read", "complete"]):
                 case "add" if added < ROLLOUTS:
-                    await broker.enqueue("request", [(str(added), "x")], max_length=1_000, milliseconds_left=60_000)
+                    await broker.enqueue("request", [(str(added), "x")], max_length=1_000, left_ms=60_000)
                     added, waiting = added + 1, waiting + 1
                 case "read" if waiting:
                     entries = await broker.read("consumer", chance.randint(1, 8))

@@ -25,11 +25,9 @@ async def broker(redis_server: RedisServer) -> AsyncIterator[Broker]:
         client.delete(KEYS.rollouts)
 
 
-async def add(
-    broker: Broker, *numbers: int, request: str = "r1", max_length: int = 100, milliseconds_left: int = 60_000
-) -> int:
+async def add(broker: Broker, *numbers: int, request: str = "r1", max_length: int = 100, left_ms: int = 60_000) -> int:
     chosen = [PAYLOADS[number] for number in numbers]
-    return await broker.enqueue(request, chosen, max_length=max_length, milliseconds_left=milliseconds_left)
+    return await broker.enqueue(request, chosen, max_length=max_length, left_ms=left_ms)
 
 
 def completion(entry: str, *, request: str | None = "r1", result: str = '"一分"', dead_letter: str = "") -> Completion:
@@ -47,7 +45,7 @@ async def test_adding_again_adds_only_what_is_not_there(broker: Broker, redis_se
     assert length_of(redis_server) == 4
     assert await add(broker, 0, request="r2") == 1
     assert length_of(redis_server) == 5
-    assert [await broker.admitted(request) for request in ("r1", "r2", "r3")] == [4, 1, 0]
+    assert [await broker.enqueued(request) for request in ("r1", "r2", "r3")] == [4, 1, 0]
 
 
 async def test_only_as_many_are_added_as_there_is_room_for_and_in_order(
@@ -66,7 +64,7 @@ async def test_an_entry_is_read_by_one_consumer_with_its_deadline(broker: Broker
     assert [entry.data.decode() for entry in [*first, *second]] == ["第0份", "第1份", "第2份"]
     assert 0 < first[0].left_ms <= 60_000
     await asyncio.sleep(0.05)
-    await add(broker, 3, milliseconds_left=30_000)
+    await add(broker, 3, left_ms=30_000)
     later = await broker.take_over("c3", 40, 10), await broker.read("c3", 1)
     assert [[entry.data.decode() for entry in entries] for entries in later] == [["第0份", "第1份", "第2份"], ["第3份"]]
     for young, old in ((first[0], later[0][0]), (later[1][0], later[0][0])):
@@ -95,7 +93,7 @@ async def test_results_of_several_requests_go_to_their_own_streams_and_have_a_tt
     assert await results_of(broker, "r2") == [["二分"]]
     with redis_server.client() as client:
         assert 0 < client.pttl(KEYS.results("r1")) <= 60_000
-        assert client.ttl(KEYS.admitted("r1")) > 60
+        assert client.ttl(KEYS.enqueued("r1")) > 60
 
 
 async def test_what_is_saved_in_one_step_is_one_entry_for_each_request(broker: Broker) -> None:

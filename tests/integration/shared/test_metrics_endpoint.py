@@ -51,7 +51,7 @@ async def test_all_names_of_the_design_are_there_and_outcomes_add_up_to_what_was
         for each in rollouts(20)
     ]
     broker = Broker(connect(redis_server.url), KEYS.reward)
-    await broker.enqueue("late", late, max_length=100, milliseconds_left=0)
+    await broker.enqueue("late", late, max_length=100, left_ms=0)
     await broker.aclose()
     await until(lambda: counted(service, "expired") == 20)
 

@@ -64,8 +64,8 @@ async def test_a_result_that_cannot_be_read_breaks_the_contract(redis_server: Re
         scoring = asyncio.create_task(client.score(rollouts(1)))
         await until(lambda: length_of(redis_server) == 1)
         with redis_server.client() as admin:
-            for key in admin.scan_iter("*:admitted:*"):
-                results = str(key).replace(":admitted:", ":results:")
+            for key in admin.scan_iter("*:enqueued:*"):
+                results = str(key).replace(":enqueued:", ":results:")
                 admin.xadd(results, {"data": '{"score": {"id": "贺0", "status": "scored", "reward": null}}'})
         with pytest.raises(RewardProtocolError):
             await scoring

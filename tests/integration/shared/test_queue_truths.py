@@ -58,7 +58,7 @@ async def test_after_kill_9_in_the_middle_of_a_batch_every_rollout_still_gets_ex
     payloads = [
         (each.id, QueuedRollout(request="r1", rollout=each, options={}, trace="t").model_dump_json()) for each in asked
     ]
-    assert await broker.enqueue("r1", payloads, max_length=1000, milliseconds_left=120_000) == 200
+    assert await broker.enqueue("r1", payloads, max_length=1000, left_ms=120_000) == 200
     await until(lambda: len(begun(log)) == BATCH, "a batch is in work")
     other: Service | None = None
     if replacement == "another":

@@ -297,5 +297,5 @@ def test_a_deadline_that_cannot_be_read_has_passed(deadline: bytes) -> None:
 
 def test_the_keys_of_a_reward_share_one_hash_tag() -> None:
     keys = QueueKeys("judge")
-    for key in (keys.rollouts, keys.dead, keys.repetitions, keys.info, keys.results("r"), keys.admitted("r")):
+    for key in (keys.rollouts, keys.dead, keys.repetitions, keys.info, keys.results("r"), keys.enqueued("r")):
         assert key.startswith("zhufu:{judge}:")

@@ -25,15 +25,13 @@ class MemoryBroker(Broker):
         self.answering = True
         self.calls = 0
 
-    async def enqueue(
-        self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, milliseconds_left: int
-    ) -> int:
+    async def enqueue(self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, left_ms: int) -> int:
         self.calls += 1
         self.known.update(payloads)
         await asyncio.sleep(0)
         return len(payloads)
 
-    async def admitted(self, request: str) -> int:
+    async def enqueued(self, request: str) -> int:
         return len(self.known)
 
     async def read_results(self, request: str, after: str, count: int) -> list[tuple[str, bytes]]:
@@ -63,7 +61,7 @@ async def test_a_call_returns_though_redis_py_drops_its_cancellation(monkeypatch
         dropped = 0
 
         async def enqueue(
-            self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, milliseconds_left: int
+            self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, left_ms: int
         ) -> int:
             self.known.update(payloads)
             try:
@@ -86,12 +84,12 @@ async def test_data_that_redis_loses_while_rollouts_are_added_are_noticed_and_re
 
     class Forgetful(MemoryBroker):
         async def enqueue(
-            self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, milliseconds_left: int
+            self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, left_ms: int
         ) -> int:
             if self.calls == 2:
                 self.known.clear()
             self.answering = self.calls >= 5
-            return await super().enqueue(request, payloads, max_length=max_length, milliseconds_left=milliseconds_left)
+            return await super().enqueue(request, payloads, max_length=max_length, left_ms=left_ms)
 
     broker = Forgetful()
     broker.answering = False
