@@ -54,10 +54,6 @@ FULL_WAIT_SECONDS = 0.05
 JUST_ADDED_MS = 20
 """So young an entry is scored without asking whether its requester still waits: the question takes a round trip. Where
 somebody left in just this moment, the score goes unread, as one does whose requester left while it was made."""
-SMALL_READ = 64
-SMALL_READ_PAUSE_SECONDS = 0.001
-"""After so few entries the next read waits a moment: what was read goes on its way first, and entries that come one by
-one are read and saved several at a time."""
 TAKE_OVER_INTERVAL_SECONDS = 1.0
 """Longest wait between looks for what others left; so soon is handed on what a process gives back at its end."""
 
@@ -181,7 +177,6 @@ class QueueDoor:
         entries = await self._broker.read(self._consumer, free)
         if entries:
             await self._accept(entries, taken_over=False)
-            await asyncio.sleep(SMALL_READ_PAUSE_SECONDS if len(entries) < SMALL_READ else 0)
 
     async def _until_room(self) -> None:
         """Wait until something in work has ended, or a moment."""
