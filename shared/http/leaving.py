@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 from types import FrameType
 
 import structlog
@@ -17,6 +18,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
+
+READ_SECONDS = 0.1
+"""How long connections stay open when nobody listens for new ones any more."""
 
 
 class Leave:
@@ -62,3 +66,14 @@ class LeavingServer(uvicorn.Server):
         log.info("leaving", seconds=self._seconds)
         loop = asyncio.get_running_loop()
         loop.call_soon_threadsafe(loop.call_later, self._seconds, end)  # also wakes a loop that waits
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, read what is asked on connections that are there already, then shut down as uvicorn does.
+
+        By itself it closes them in the same moment: whose request was on its way, or unread, would find a reset.
+        """
+        self._leave.begun = True
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(READ_SECONDS)
+        await super().shutdown(sockets)
