@@ -6,8 +6,8 @@ them; TRL then leaves it out of the baseline and gives it no advantage. A failur
 small one.
 
 A reward of weight 0 is a shadow: asked for and logged. It does not touch the others: neither its failures, nor its
-being away, nor its being slow, for it is waited for only a little longer than they are. A shadow that is slow or costs
-money can be asked at every n-th step only.
+being away, nor its being slow, for it is waited for only a little longer than they are (`trainer.shadow`). A shadow
+that is slow or costs money can be asked at every n-th step only.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ import math
 import operator
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import structlog
 
 from shared.client import RewardClient
 from shared.client.base import DEFAULT_TIMEOUT_SECONDS
-from shared.errors import DeadlineExpired, InvalidUrl, ZhufuError
-from shared.schemas import GROUP_SIZE, Rollout, Score, ScoreFailure, Status
+from shared.errors import InvalidUrl
+from shared.schemas import GROUP_SIZE, Rollout, Score
 from shared.tasks import end_tasks
 from trainer.metrics import TrainerMetrics
 from trainer.monitors.monitor import Monitor, ScoredStep
+from trainer.shadow import Shadow
 from trainer.text_stats import distinct_n
 
 log = structlog.get_logger(__name__)
@@ -205,9 +206,7 @@ class RewardBoard:
         with_shadows = self._steps % self._shadow_every == 0
         self._steps += 1
         shadows = {
-            spec.name: asyncio.create_task(self._client(spec).score(rollouts))
-            for spec in self.specs
-            if with_shadows and not spec.weight
+            spec.name: Shadow(self._client(spec), rollouts) for spec in self.specs if with_shadows and not spec.weight
         }
         try:
             async with asyncio.TaskGroup() as group:
@@ -217,11 +216,11 @@ class RewardBoard:
                     if spec.weight
                 }
             if shadows:
-                await asyncio.wait(shadows.values(), timeout=self._shadow_wait_seconds)
+                await asyncio.wait(_tasks_of(shadows.values()), timeout=self._shadow_wait_seconds)
         finally:
-            await end_tasks(shadows.values())
+            await end_tasks(_tasks_of(shadows.values()))
         scores = {name: task.result() for name, task in tasks.items()}
-        scores |= {name: _shadow_scores(shadow, rollouts) for name, shadow in shadows.items()}
+        scores |= {name: shadow.scores() for name, shadow in shadows.items()}
         waited = time.perf_counter() - begun
         self._metrics.reward_wait_seconds.observe(waited)
         self._count(scores, len(rollouts))
@@ -290,24 +289,8 @@ class RewardBoard:
         return ScoredStep(rollouts=rollouts, rewards=sums, flags=flags)
 
 
-def _shadow_scores(task: asyncio.Task[list[Score]], rollouts: Sequence[Rollout]) -> list[Score]:
-    """What a shadow answered; typed failures where it was away, refused, or took too long."""
-    error: ZhufuError
-    if task.cancelled():
-        status: Status = "expired"
-        error = DeadlineExpired("a shadow is not waited for longer than this")
-    else:
-        raised = task.exception()
-        if raised is None:
-            return task.result()
-        if not isinstance(raised, ZhufuError):
-            raise raised
-        status, error = "failed", raised
-    failure = ScoreFailure(code=error.code, detail=error.detail, retryable=True)
-    return [
-        Score(id=rollout.id, status=status, reward=None, error=failure, version="unknown", latency_seconds=0.0)
-        for rollout in rollouts
-    ]
+def _tasks_of(shadows: Iterable[Shadow]) -> list[asyncio.Task[list[Score]]]:
+    return [task for shadow in shadows for task in shadow.tasks]
 
 
 def rollouts_of(prompts: Sequence[Any], completions: Sequence[Any], columns: dict[str, Any]) -> list[Rollout]:

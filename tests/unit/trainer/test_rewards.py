@@ -26,13 +26,17 @@ Answer = Callable[[Rollout], float | None]
 
 
 class FakeReward(RewardClient):
-    """Answers at once what it was told to; None is a failed score, an error is raised, ``None`` for all never ends."""
+    """Answers at once what it was told to; None is a failed score, an error is raised, ``None`` for all never ends.
 
-    def __init__(self, answer: Answer | ZhufuError | None) -> None:
+    Nor does what holds a completion that it is stuck on.
+    """
+
+    def __init__(self, answer: Answer | ZhufuError | None, stuck_on: str | None = None) -> None:
         self.asked: list[list[Rollout]] = []
         self.closed = False
         self.cancelled = False
         self._answer = answer
+        self._stuck_on = stuck_on
 
     async def score(
         self,
@@ -44,7 +48,7 @@ class FakeReward(RewardClient):
         self.asked.append(list(rollouts))
         if isinstance(self._answer, ZhufuError):
             raise self._answer
-        if self._answer is None:
+        if self._answer is None or any(rollout.completion == self._stuck_on for rollout in rollouts):
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
@@ -108,10 +112,13 @@ class Board:
         max_failed_share: float = 1.0,
         failure_window: int = 5,
         shadow_every: int = 1,
+        shadow_stuck_on: str | None = None,
         monitors: Sequence[Monitor] = (),
         **answers: Answer | ZhufuError | None,
     ) -> None:
-        self.fakes = {name: FakeReward(answer) for name, answer in answers.items()}
+        self.fakes = {
+            name: FakeReward(answer, None if weights[name] else shadow_stuck_on) for name, answer in answers.items()
+        }
         self.metrics = TrainerMetrics()
         self.board = RewardBoard(
             [RewardSpec(name=name, url=f"http://{name}", weight=weight) for name, weight in weights.items()],
@@ -246,10 +253,11 @@ async def test_each_function_is_named_after_its_reward_and_gives_its_column() ->
 
 async def test_all_functions_of_a_step_ask_each_reward_once() -> None:
     board = Board({"judge": 1.0, "model": 1.0, "shadow": 0.0}, judge=by_length, model=by_length, shadow=by_length)
-    await board.step()
-    assert [len(fake.asked) for fake in board.fakes.values()] == [1, 1, 1]
-    await board.step()  # an equal list, but another one: the next step
-    assert [len(fake.asked) for fake in board.fakes.values()] == [2, 2, 2]
+    for steps in (1, 2):  # the second has an equal list, but another one
+        await board.step()
+        assert [len(board.fakes[name].asked) for name in ("judge", "model")] == [steps, steps]
+        asked = board.fakes["shadow"].asked
+        assert [rollout.completion for part in asked for rollout in part] == COMPLETIONS * steps
 
 
 async def test_a_failed_rollout_is_none_in_every_column_and_the_others_keep_their_rewards() -> None:
@@ -279,7 +287,8 @@ async def test_a_dear_shadow_is_asked_at_every_nth_step_only() -> None:
         asked = step % 3 == 0
         assert columns == {"judge": lengths, "shadow": lengths if asked else [None] * 4}
         assert ("scores/shadow" in board.logged) is asked
-    assert [len(board.fakes[name].asked) for name in ("judge", "shadow")] == [5, 2]
+    assert len(board.fakes["judge"].asked) == 5
+    assert sum(map(len, board.fakes["shadow"].asked)) == 2 * len(COMPLETIONS)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +304,16 @@ async def test_a_shadow_that_is_away_or_slow_changes_no_other_column(trouble: Zh
     assert "scores/shadow" not in board.logged
     assert board.board.stop_reason is None
     assert board.fakes["shadow"].cancelled == (trouble is None)
+
+
+async def test_a_slow_shadow_gives_the_groups_that_it_had_scored() -> None:
+    board = Board({"judge": 1.0, "shadow": 0.0}, judge=by_length, shadow=by_length, shadow_stuck_on="恭喜")
+    columns = await asyncio.wait_for(board.step(), timeout=30)
+    lengths = [float(len(text)) for text in COMPLETIONS]
+    assert columns == {"judge": lengths, "shadow": [*lengths[:2], None, None]}
+    assert [board.counted("shadow", status) for status in ("scored", "failed", "expired")] == [2, 0, 2]
+    assert board.logged["unscored/shadow"] == 2
+    assert board.fakes["shadow"].cancelled
 
 
 async def test_a_bug_in_a_shadow_is_not_hidden() -> None:
