@@ -6,6 +6,7 @@ compared is run by turns in one go, so that a busy machine troubles both sides a
 - `parts`: the registry of parts, each a function that is given a `context` and returns a `tables.Section`
 - `report`: what is written into docs/benchmarks.md; `peers`: virtual environments of other projects
 - `bench_queue`: rollouts per second through the queue, and latency at low load, with a scorer that does nothing
+- `bench_queue_single`: one rollout after the other, beside the least that redis-py needs for it (`bare_queue`)
 - `bench_queue_peers`: the same beside taskiq and arq (`peer_queues`); `bench_growth`: more rollouts, more consumers
 - `bench_http`: the HTTP door beside a bare FastAPI route (`bare_route`) and a plain server (`serve_rm`)
 - `process_memory`: whether a service grows with what it has scored

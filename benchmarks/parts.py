@@ -14,6 +14,7 @@ Run = Callable[[Context], Coroutine[Any, Any, Section]]
 
 PARTS = {
     "queue": "benchmarks.bench_queue:run",
+    "queue-single": "benchmarks.bench_queue_single:run",
     "queue-peers": "benchmarks.bench_queue_peers:run",
     "http": "benchmarks.bench_http:run",
     "growth": "benchmarks.bench_growth:run",
