@@ -17,6 +17,7 @@ from pydantic import JsonValue, ValidationError
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from shared.client.base import DEFAULT_TIMEOUT_SECONDS, RewardClient, check_request
+from shared.client.forgetting import Forgetting, remove
 from shared.errors import RewardProtocolError, RewardRejected, RewardUnavailable
 from shared.queue.broker import Broker
 from shared.queue.messages import QueuedResults, queued
@@ -32,7 +33,6 @@ FULL_WAIT_SECONDS = 0.05
 RECONNECT_WAIT_SECONDS = 0.25
 MAX_RECONNECT_WAIT_SECONDS = 5.0
 RESTORE_INTERVAL_SECONDS = 15.0
-FORGET_TIMEOUT_SECONDS = 5.0
 INFO_TIMEOUT_SECONDS = 10.0
 
 
@@ -51,7 +51,7 @@ class QueueRewardClient(RewardClient):
         self._where = urllib.parse.urlsplit(redis_url).netloc.rpartition("@")[2]  # for errors: without credentials
         self._timeout_seconds = timeout_seconds
         self._max_queued_rollouts = max_queued_rollouts
-        self._forgetting: set[asyncio.Task[None]] = set()
+        self._forgetting = Forgetting(self._broker)
 
     async def score(
         self,
@@ -75,9 +75,7 @@ class QueueRewardClient(RewardClient):
             max_queued_rollouts=self._max_queued_rollouts,
         )
         scores = await request.run()
-        forgetting = asyncio.create_task(request.forget())  # nobody needs to wait for that, but `aclose`
-        self._forgetting.add(forgetting)
-        forgetting.add_done_callback(self._forgetting.discard)
+        self._forgetting.add(request.id)
         return scores
 
     async def info(self) -> RewardInfo:
@@ -101,12 +99,15 @@ class QueueRewardClient(RewardClient):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await asyncio.gather(*self._forgetting)
+        await self._forgetting.aclose()
         await self._broker.aclose()
 
 
 class _Request:
-    """One call of `score`: two loops, one that adds and one that reads, over the same set of open rollouts."""
+    """One call of `score`: two loops, one that adds and one that reads, over the same set of open rollouts.
+
+    What fits into one call of Redis is first added and read in one: mostly, a fast reward's scores come with it.
+    """
 
     def __init__(
         self,
@@ -122,55 +123,83 @@ class _Request:
         self._broker = broker
         self._where = where
         self._rollouts = list(rollouts)
-        self._id = uuid.uuid4().hex
+        self.id = uuid.uuid4().hex
         self._max_queued_rollouts = max_queued_rollouts
         self._begun = time.monotonic()
         self._deadline = self._begun + timeout_seconds
-        self._payloads = dict(queued(self._id, self._rollouts, options, trace))
+        self._payloads = dict(queued(self.id, self._rollouts, options, trace))
         self._scores: dict[str, Score] = {}
         self._added = False
         self._known = 0
+        self._position = "0"
         self._connection_lost = asyncio.Event()
         self._trouble = f"no process that scores {broker.keys.reward} answered in time"
 
     async def run(self) -> list[Score]:
-        """One score each. Unless it raises, `forget` is still to be called."""
-        adding = asyncio.create_task(self._add())
-        reading = asyncio.create_task(self._read())
+        """One score each. Unless it raises, what it keeps in Redis is still to be removed."""
         try:
-            try:
-                done, _ = await asyncio.wait(
-                    [adding, reading],
-                    timeout=max(0.0, self._deadline - time.monotonic()),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                for task in done:
-                    task.result()
-            finally:
-                await end_tasks([adding, reading])
-            if not self._added and not self._scores:
-                raise RewardUnavailable(
-                    f"nothing could be queued for {self._broker.keys.reward} within the time allowed: {self._trouble}"
-                )
+            if len(self._rollouts) <= ENQUEUE_BATCH:
+                await self._add_and_read()
+            if not self._complete:
+                await self._in_loops()
         except BaseException:
-            await asyncio.shield(self.forget())
+            await asyncio.shield(remove(self._broker, self.id))
             raise
         return [self._scores.get(rollout.id) or self._expired(rollout) for rollout in self._rollouts]
 
+    @property
+    def _complete(self) -> bool:
+        return len(self._scores) == len(self._rollouts)
+
+    async def _add_and_read(self) -> None:
+        """The first of both in one call; where Redis is away or has trouble, the loops meet that too, and wait."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(self._deadline - time.monotonic()):
+                added, results = await self._broker.enqueue_and_read(
+                    self.id,
+                    list(self._payloads.items()),
+                    max_length=self._max_queued_rollouts,
+                    left_ms=self._left_ms,
+                    count=RESULTS_BATCH,
+                )
+            self._added = added > 0
+            self._known = added
+            self._take(results)
+
+    async def _in_loops(self) -> None:
+        """Until every rollout has a score, or the deadline."""
+        adding = asyncio.create_task(self._add())
+        reading = asyncio.create_task(self._read())
+        try:
+            done, _ = await asyncio.wait(
+                [adding, reading],
+                timeout=max(0.0, self._deadline - time.monotonic()),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                task.result()
+        finally:
+            await end_tasks([adding, reading])
+        if not self._added and not self._scores:
+            raise RewardUnavailable(
+                f"nothing could be queued for {self._broker.keys.reward} within the time allowed: {self._trouble}"
+            )
+
     async def _add(self) -> None:
         """Add what is open, waiting for room; then watch, and add again what Redis may have lost. Never ends."""
-        step = self._add_open
+        if self._known < len(self._rollouts):
+            await self._until_done(self._add_open)
         while True:
-            await self._until_done(step)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RESTORE_INTERVAL_SECONDS):
                     await self._connection_lost.wait()
             step = self._add_open if self._connection_lost.is_set() else self._restore
             self._connection_lost.clear()
+            await self._until_done(step)
 
     async def _restore(self) -> None:
         """Add again what is open if Redis knows of fewer rollouts than were added last: it has lost its data."""
-        if await self._broker.enqueued(self._id) < self._known:
+        if await self._broker.enqueued(self.id) < self._known:
             await self._add_open()
 
     async def _add_open(self) -> None:
@@ -178,9 +207,8 @@ class _Request:
         for start in range(0, len(self._rollouts), ENQUEUE_BATCH):
             ids = [rollout.id for rollout in self._rollouts[start : start + ENQUEUE_BATCH]]
             while waiting := [(each, self._payloads[each]) for each in ids if each not in self._scores]:
-                left_ms = max(1, round((self._deadline - time.monotonic()) * 1000))
                 added = await self._broker.enqueue(
-                    self._id, waiting, max_length=self._max_queued_rollouts, left_ms=left_ms
+                    self.id, waiting, max_length=self._max_queued_rollouts, left_ms=self._left_ms
                 )
                 self._added = self._added or added > 0
                 if added == len(waiting):
@@ -189,14 +217,20 @@ class _Request:
                 self._trouble = "the queue is full"
                 await asyncio.sleep(FULL_WAIT_SECONDS)
 
+    @property
+    def _left_ms(self) -> int:
+        return max(1, round((self._deadline - time.monotonic()) * 1000))
+
     async def _read(self) -> None:
         """Read results until every rollout has one."""
-        self._position = "0"
-        while len(self._scores) < len(self._rollouts):
+        while not self._complete:
             await self._until_done(self._read_some)
 
     async def _read_some(self) -> None:
-        for entry, data in await self._broker.read_results(self._id, self._position, RESULTS_BATCH):
+        self._take(await self._broker.read_results(self.id, self._position, RESULTS_BATCH))
+
+    def _take(self, results: Sequence[tuple[str, bytes]]) -> None:
+        for entry, data in results:
             self._position = entry
             try:
                 scores = QueuedResults.model_validate_json(data).scores
@@ -221,12 +255,6 @@ class _Request:
                 wait = min(2 * wait, MAX_RECONNECT_WAIT_SECONDS)
             else:
                 return
-
-    async def forget(self) -> None:
-        """Remove what the request keeps in Redis, where Redis can be asked; else it goes by itself, later."""
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
-            async with asyncio.timeout(FORGET_TIMEOUT_SECONDS):
-                await self._broker.forget(self._id)
 
     def _expired(self, rollout: Rollout) -> Score:
         return Score(

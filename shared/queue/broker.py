@@ -26,6 +26,8 @@ RESULT_MARGIN_MS = 600_000
 REPETITIONS_TTL_SECONDS = 86_400
 BLOCK_MS = 1_000
 """Longest wait of one blocking read; far below `CALL_SECONDS`."""
+FIRST_BLOCK_MS = 50
+"""Longest wait for the first results of what was added in the same call; until then nobody hears of a full queue."""
 SOCKET_TIMEOUT_SECONDS = 10.0
 CALL_SECONDS = 15.0
 """Longest time of one call, waits for a connection and for results included."""
@@ -126,11 +128,32 @@ class Broker:
         Returns:
             How many of them, from the first on, stand in the queue now or did before.
         """
+        keys, arguments = self._to_enqueue(request, payloads, max_length, left_ms)
+        return int(await self._await(self._enqueue(keys=keys, args=arguments)))
+
+    async def enqueue_and_read(
+        self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, left_ms: int, count: int
+    ) -> tuple[int, list[tuple[str, bytes]]]:
+        """`enqueue` and, in the same packet, the first `read_results`, which waits less long.
+
+        Raises:
+            redis.exceptions.NoScriptError: `enqueue` was never called since this Redis started; nothing was added.
+        """
+        keys, arguments = self._to_enqueue(request, payloads, max_length, left_ms)
+        block_ms = max(1, min(FIRST_BLOCK_MS, left_ms // 2))  # it is told in time that they were added
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.evalsha(self._enqueue.sha, len(keys), *keys, *arguments)
+            pipeline.xread({self.keys.results(request): "0"}, count=count, block=block_ms)
+            added, answer = await self._await(pipeline.execute())
+        return int(added), _results(answer)
+
+    def _to_enqueue(
+        self, request: str, payloads: Sequence[tuple[str, str]], max_length: int, left_ms: int
+    ) -> tuple[list[str], list[str | int]]:
         arguments: list[str | int] = [max_length, left_ms, RESULT_MARGIN_MS]
         for rollout_id, payload in payloads:
             arguments += (rollout_id, payload)
-        keys = [self.keys.rollouts, self.keys.enqueued(request)]
-        return int(await self._await(self._enqueue(keys=keys, args=arguments)))
+        return [self.keys.rollouts, self.keys.enqueued(request)], arguments
 
     async def enqueued(self, request: str) -> int:
         """How many rollouts of a request Redis knows of; they were added since it last lost its data."""
@@ -139,11 +162,12 @@ class Broker:
     async def read_results(self, request: str, after: str, count: int) -> list[tuple[str, bytes]]:
         """Wait a moment for results that came after the one given; (entry id, payload) pairs, maybe none."""
         answer = await self._await(self._redis.xread({self.keys.results(request): after}, count=count, block=BLOCK_MS))
-        return [(entry.decode(), fields.get(b"data", b"")) for entry, fields in _entries(answer)]
+        return _results(answer)
 
-    async def forget(self, request: str) -> None:
-        """Remove what a request keeps in Redis. Its rollouts that have not begun are then expired, not scored."""
-        await self._await(self._redis.delete(self.keys.results(request), self.keys.enqueued(request)))
+    async def forget(self, *requests: str) -> None:
+        """Remove what requests keep in Redis. Their rollouts that have not begun are then expired, not scored."""
+        keys = [key for each in requests for key in (self.keys.results(each), self.keys.enqueued(each))]
+        await self._await(self._redis.delete(*keys))
 
     async def reward_info(self) -> bytes | None:
         """What the reward is, as JSON; None while no process serves it."""
@@ -262,6 +286,10 @@ def _entries(answer: Any) -> Iterator[tuple[bytes, Fields]]:
         for entry, fields in entries:
             parts = iter(fields or ())
             yield entry, dict(zip(parts, parts, strict=True))
+
+
+def _results(answer: Any) -> list[tuple[str, bytes]]:
+    return [(entry.decode(), fields.get(b"data", b"")) for entry, fields in _entries(answer)]
 
 
 def _entry(entry: bytes, fields: Fields, now_ms: int) -> Entry:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.exceptions import NoScriptError
 
 from shared.queue.broker import Broker, Completion, connect
 from tests.support.processes import RedisServer
@@ -56,6 +57,47 @@ async def test_only_as_many_are_added_as_there_is_room_for_and_in_order(
     assert await add(broker, 2, 3, max_length=3) == 1
     assert [entry.data.decode() for entry in await broker.read("c1", 10)] == ["第0份", "第1份", "第2份"]
     assert length_of(redis_server) == 3
+
+
+async def test_adding_and_reading_in_one_call_brings_the_results_that_come_soon(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.queue.broker.FIRST_BLOCK_MS", 10_000)
+    await add(broker, 5, request="before")  # whatever was called before: this Redis knows the script
+
+    async def answer() -> None:
+        while True:
+            entries = await broker.read("c1", 10)
+            await broker.complete([completion(entry.id) for entry in entries if entry.data.decode() != "第5份"])
+            if len(entries) > 1:
+                return
+
+    adding = broker.enqueue_and_read("r1", PAYLOADS[:2], max_length=100, left_ms=60_000, count=16)
+    (added, results), _ = await asyncio.gather(adding, answer())
+    assert added == 2
+    assert [json.loads(data)["scores"] for _, data in results] == [["一分", "一分"]]
+    assert await broker.read_results("r1", results[-1][0], 16) == []
+
+
+async def test_adding_and_reading_in_one_call_waits_a_moment_only_and_says_how_many_were_added(
+    broker: Broker, redis_server: RedisServer
+) -> None:
+    await add(broker, 5, request="before")
+    async with asyncio.timeout(10):
+        answer = await broker.enqueue_and_read("r1", PAYLOADS[:3], max_length=3, left_ms=60_000, count=16)
+    assert answer == (2, [])
+    assert length_of(redis_server) == 3
+
+
+async def test_a_redis_that_was_told_no_script_adds_nothing_in_one_call(
+    broker: Broker, redis_server: RedisServer
+) -> None:
+    with redis_server.client() as client:
+        client.script_flush()
+    with pytest.raises(NoScriptError):
+        await broker.enqueue_and_read("r1", PAYLOADS[:3], max_length=9, left_ms=60_000, count=16)
+    assert length_of(redis_server) == 0
+    assert await add(broker, 0, 1, 2) == 3
 
 
 async def test_an_entry_is_read_by_one_consumer_with_its_deadline(broker: Broker) -> None:
@@ -197,6 +239,10 @@ async def test_forgetting_a_request_tells_scorers_that_nobody_waits(broker: Brok
     assert await broker.forgotten(["r1", "r2", "r1"]) == {"r2"}
     await broker.forget("r1")
     assert await broker.forgotten(["r1", "r2"]) == {"r1", "r2"}
+    for request in ("r3", "r4", "r5"):
+        await add(broker, 0, request=request)
+    await broker.forget("r3", "r4")
+    assert await broker.forgotten(["r3", "r4", "r5"]) == {"r3", "r4"}
 
 
 async def test_the_state_is_length_and_age(broker: Broker) -> None:

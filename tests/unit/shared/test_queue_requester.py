@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.client.queue import ENQUEUE_BATCH, QueueRewardClient
 from shared.queue.broker import Broker
@@ -42,7 +43,12 @@ class MemoryBroker(Broker):
         scores = [Score(id=each, status="scored", reward=0.5, version="v", latency_seconds=0) for each in ids]
         return [("1-0", QueuedResults(scores=scores).model_dump_json().encode())]
 
-    async def forget(self, request: str) -> None: ...
+    async def enqueue_and_read(
+        self, request: str, payloads: Sequence[tuple[str, str]], *, max_length: int, left_ms: int, count: int
+    ) -> tuple[int, list[tuple[str, bytes]]]:
+        raise RedisConnectionError("lost")
+
+    async def forget(self, *requests: str) -> None: ...
 
     async def aclose(self) -> None: ...
 
