@@ -107,6 +107,9 @@ class _Request:
     """One call of `score`: two loops, one that adds and one that reads, over the same set of open rollouts.
 
     What fits into one call of Redis is first added and read in one: mostly, a fast reward's scores come with it.
+
+    Attributes:
+        id: Names what the request keeps in Redis.
     """
 
     def __init__(
@@ -120,10 +123,10 @@ class _Request:
         timeout_seconds: float,
         max_queued_rollouts: int,
     ) -> None:
+        self.id = uuid.uuid4().hex
         self._broker = broker
         self._where = where
         self._rollouts = list(rollouts)
-        self.id = uuid.uuid4().hex
         self._max_queued_rollouts = max_queued_rollouts
         self._begun = time.monotonic()
         self._deadline = self._begun + timeout_seconds
