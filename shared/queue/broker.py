@@ -16,7 +16,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import ResponseError
 
 from shared.queue import scripts
-from shared.queue.connections import pack_in_c
+from shared.queue.connections import mended
 from shared.queue.keys import GROUP, QueueKeys
 
 DEAD_MAX_LENGTH = 10_000
@@ -89,7 +89,7 @@ def connect(
         socket_keepalive=True,
         health_check_interval=15,
     )
-    return Redis.from_pool(pack_in_c(pool))
+    return Redis.from_pool(mended(pool))
 
 
 class Broker:

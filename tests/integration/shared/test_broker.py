@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+import uvloop
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
 from shared.queue.broker import Broker, Completion, connect
@@ -259,3 +262,26 @@ async def test_more_calls_than_connections_wait_for_one_and_do_not_fail(redis_se
     answers = await asyncio.gather(*(broker.read_results(f"r{number}", "0", 1) for number in range(12)))
     assert answers == [[]] * 12
     await broker.aclose()
+
+
+def test_under_uvloop_a_connection_that_was_closed_is_redis_being_away_and_is_opened_again(
+    redis_server: RedisServer,
+) -> None:
+    async def ping_over_a_closed_connection() -> None:
+        redis = connect(redis_server.url, max_connections=1)
+        broker = Broker(redis, KEYS.reward)
+        await broker.ping()
+        pool: Any = redis.connection_pool
+        connection = await pool.get_connection()
+        connection._writer.transport.abort()  # as when the other side has reset it
+        await pool.release(connection)
+        await asyncio.sleep(0.05)
+        assert connection.is_connected, "redis-py knows of it, and there is nothing to mend"
+        with pytest.raises(RuntimeError, match="closed"):
+            connection._writer.writelines([b"PING"])
+        with pytest.raises(RedisConnectionError):
+            await broker.ping()
+        await broker.ping()
+        await broker.aclose()
+
+    uvloop.run(ping_over_a_closed_connection())

@@ -9,7 +9,7 @@ from redis.asyncio import BlockingConnectionPool, Connection
 from redis.exceptions import DataError
 
 from shared.queue.broker import connect
-from shared.queue.connections import pack_in_c
+from shared.queue.connections import mended
 
 COMMANDS = [
     ("PING",),
@@ -28,6 +28,6 @@ def test_a_command_is_the_same_to_the_byte(command: tuple[object, ...], url: str
 
 
 def test_what_redis_cannot_hold_is_refused_as_redis_py_does() -> None:
-    pool: Any = pack_in_c(BlockingConnectionPool())
+    pool: Any = mended(BlockingConnectionPool())
     with pytest.raises(DataError):
         pool.make_connection().pack_command("SET", "key", None)
