@@ -115,4 +115,9 @@ def _section(found: dict[str, Figures], singles: int, rounds: int) -> Section:
             "CPU of Redis, µs",
         ),
         rows=rows,
+        notes=(
+            "Where the time goes, by `py-spy record -p PID` on requester and service, before the requester's two "
+            "commands went in one packet: writes to sockets take 33 and 28 % of their CPU, waiting and reading in the "
+            "event loop 25 and 19 %, redis-py most of the rest."
+        ),
     )
