@@ -103,8 +103,8 @@ def _section(found: dict[str, Figures], singles: int, rounds: int) -> Section:
             "least and greatest. The bare protocol is a sketch of the same on the same Redis: XADD, a blocking "
             "XREADGROUP in another process, its answer by XADD with XACK and XDEL in one pipeline, a blocking XREAD, "
             "DEL. It parses no rollout, checks nothing, has no deadlines, no leases that anybody renews, no batches, "
-            "no metrics, no second try, and loses what is answered twice. Ratio: of the medians of a round. CPU: of "
-            "each process, for a rollout."
+            "no metrics, and no second try of what a server that died had read. Ratio: of the medians of a round. CPU: "
+            "of each process, for a rollout."
         ),
         columns=(
             "",

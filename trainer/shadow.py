@@ -1,4 +1,4 @@
-"""One step's questions to a shadow: a reward that is logged and not climbed, and that no step waits for.
+"""One step's questions to a shadow: a reward that is logged and not climbed, and not long waited for.
 
 They go out in parts, so that a slow shadow, such as an LLM judge on a laptop, gives what it had scored when the step
 went on, and not nothing.

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pydantic import JsonValue, ValidationError
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError
 
 from shared.client.base import DEFAULT_TIMEOUT_SECONDS, RewardClient, check_request
 from shared.client.forgetting import Forgetting, remove
@@ -156,7 +156,7 @@ class _Request:
 
     async def _add_and_read(self) -> None:
         """The first of both in one call; where Redis is away or has trouble, the loops meet that too, and wait."""
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
+        try:
             async with asyncio.timeout(self._deadline - time.monotonic()):
                 added, results = await self._broker.enqueue_and_read(
                     self.id,
@@ -165,9 +165,14 @@ class _Request:
                     left_ms=self._left_ms,
                     count=RESULTS_BATCH,
                 )
-            self._added = added > 0
-            self._known = added
-            self._take(results)
+        except NoScriptError:  # this Redis is new: the loops send it the script
+            return
+        except (RedisError, OSError) as error:
+            self._trouble = _away(self._where, error)
+            return
+        self._added = added > 0
+        self._known = added
+        self._take(results)
 
     async def _in_loops(self) -> None:
         """Until every rollout has a score, or the deadline."""

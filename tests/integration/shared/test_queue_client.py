@@ -28,6 +28,18 @@ async def test_a_redis_that_never_answers_is_unavailable_not_a_score() -> None:
             await client.info()
 
 
+async def test_a_redis_that_listens_and_never_answers_is_called_so() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+        url = f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/0?reward={KEYS.reward}"
+        async with RewardClient.from_url(url, timeout_seconds=1.0) as client:
+            with pytest.raises(RewardUnavailable, match="Redis does not answer"):
+                await client.score(rollouts(3))
+
+
 async def test_it_waits_for_a_redis_that_comes_up_later(start_service: StartService, own_redis: RedisServer) -> None:
     own_redis.stop()
     async with RewardClient.from_url(url_of(own_redis)) as client:
