@@ -26,6 +26,7 @@ from rich.console import Console
 
 from benchmarks.processes import BenchmarkFailed
 from benchmarks.reward_length_runs import (
+    DEFAULT,
     VARIANTS,
     Row,
     Setup,
@@ -168,20 +169,34 @@ class Compared:
         material: Labelled rows and pairs.
         columns: Of every training and every baseline.
         names: Columns by the line of a table: all seeds of a variant, or one baseline.
+        measured: The figures of all columns, in the same resamples.
     """
 
     material: Material
     columns: Sequence[Column]
     names: Mapping[str, Sequence[str]]
+    measured: Measured
+
+    def mean(self, name: str, which: Measure) -> Estimate:
+        """Of a line of a table."""
+        return mean_over_seeds(self.measured, self.names[name], which)
+
+    def above(self, name: str, other: str) -> str:
+        """By how much a line is higher than another at equal length, and the paired p of that."""
+        mean, others = self.mean(name, Measure.STRATIFIED_AUC), self.mean(other, Measure.STRATIFIED_AUC)
+        difference = mean.above(others)
+        return f"{difference.interval.mean:+.3f} (p {difference.p:.3f})"
 
 
 def compared(world: World, material: Material, begin: int, seeds: Mapping[str, Sequence[Trained]]) -> Compared:
     """Trainings, baselines and oracle on a material; the logits of its texts stand from ``begin``."""
     columns = {name: [column_of(result, material, begin) for result in found] for name, found in seeds.items()}
     baselines = [*baseline_columns(material), oracle(material, world.chosen)]
+    every = [*(column for found in columns.values() for column in found), *baselines]
     return Compared(
         material=material,
-        columns=[*(column for found in columns.values() for column in found), *baselines],
+        columns=every,
+        measured=measure(material, every, population_of(every), seed=0),
         names={
             **{name: [column.name for column in found] for name, found in columns.items()},
             **{baseline: [baseline] for baseline in BASELINES},
@@ -194,35 +209,33 @@ def figures(world: World, variants: Sequence[Variant], results: Sequence[Trained
     seeds = {each.name: [result for result in results if result.variant == each.name] for each in variants}
     begins = itertools.accumulate((len(each.texts) for each in (world.material, world.test)), initial=0)
     materials = (world.material, world.test, world.agreed)
-    public, test, agreed = (
-        compared(world, material, begin, seeds) for material, begin in zip(materials, begins, strict=True)
-    )
+    with console.status("bootstrap"):
+        public, test, agreed = (
+            compared(world, material, begin, seeds) for material, begin in zip(materials, begins, strict=True)
+        )
     differing = len(world.material.rows) - len(world.agreed.rows)
     return [
-        _quality("Length held fixed, public half of the evaluation set", public, seeds, console),
-        _quality(f"Public half without the {differing} rows where label and pairs differ", agreed, seeds, console),
+        _quality("Length held fixed, public half of the evaluation set", public, seeds),
+        _quality(f"Public half without the {differing} rows where label and pairs differ", agreed, seeds),
         _lost(public, agreed),
-        _quality("Length held fixed, texts of the test pairs", test, seeds, console),
+        _quality("Length held fixed, texts of the test pairs", test, seeds),
+        *([_default_above(public, agreed, test, seeds)] if len(seeds) > 1 and DEFAULT in seeds else []),
         _probes(world, seeds),
     ]
 
 
-def _quality(title: str, on: Compared, seeds: Mapping[str, Sequence[Trained]], console: Console) -> Section:
+def _quality(title: str, on: Compared, seeds: Mapping[str, Sequence[Trained]]) -> Section:
     """Figures on one material."""
-    with console.status("bootstrap"):
-        measured = measure(on.material, on.columns, population_of(on.columns), seed=0)
+    measured = on.measured
     rows = []
     for name, columns_of in on.names.items():
         cells = [name]
         for which in MEASURES:
-            estimate = mean_over_seeds(measured, columns_of, which)
+            estimate = on.mean(name, which)
             values = [one.value for each in columns_of if (one := measured.figures[(each, which)]) is not None]
             seeds_of = f"; {min(values):.3f}–{max(values):.3f}" if len(values) > 1 else ""
             cells.append(f"{estimate.interval}{seeds_of}")
-        against = mean_over_seeds(measured, columns_of, Measure.STRATIFIED_AUC).above(
-            mean_over_seeds(measured, [NGRAMS], Measure.STRATIFIED_AUC)
-        )
-        cells.append("" if name == NGRAMS else f"{against.interval.mean:+.3f} (p {against.p:.3f})")
+        cells.append("" if name == NGRAMS else on.above(name, NGRAMS))
         took = [result.seconds for result in seeds.get(name, []) if result.seconds is not None]
         cells.append(f"{statistics.fmean(took) / 60:.1f}" if took else "")
         rows.append(cells)
@@ -234,6 +247,19 @@ def _quality(title: str, on: Compared, seeds: Mapping[str, Sequence[Trained]], c
         ),
         columns=["", *(which.value for which in MEASURES), "stratified, less n-grams", "minutes"],
         rows=rows,
+    )
+
+
+def _default_above(
+    public: Compared, agreed: Compared, test: Compared, seeds: Mapping[str, Sequence[Trained]]
+) -> Section:
+    """The default beside every other way, paired: the same rows and resamples, the mean of the seeds of each."""
+    others = [name for name in seeds if name != DEFAULT]
+    return Section(
+        title="Length-stratified AUC: by how much the default is higher",
+        text="Paired bootstrap over rows, two-sided p.",
+        columns=["than", "public half", "without the rows where label and pairs differ", "texts of the test pairs"],
+        rows=[[name, *(on.above(DEFAULT, name) for on in (public, agreed, test))] for name in others],
     )
 
 
