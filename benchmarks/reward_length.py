@@ -182,10 +182,11 @@ class Compared:
         return mean_over_seeds(self.measured, self.names[name], which)
 
     def above(self, name: str, other: str) -> str:
-        """By how much a line is higher than another at equal length, and the paired p of that."""
+        """By how much a line is higher than another at equal length, with 95 % interval, and the paired p of that."""
         mean, others = self.mean(name, Measure.STRATIFIED_AUC), self.mean(other, Measure.STRATIFIED_AUC)
         difference = mean.above(others)
-        return f"{difference.interval.mean:+.3f} (p {difference.p:.3f})"
+        found = difference.interval
+        return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}] (p {difference.p:.3f})"
 
 
 def compared(world: World, material: Material, begin: int, seeds: Mapping[str, Sequence[Trained]]) -> Compared:
