@@ -155,12 +155,6 @@ def oracle(material: Material, chosen: frozenset[str]) -> Column:
     )
 
 
-def mean_over_seeds(measured: Measured, names: Sequence[str], which: Measure) -> Estimate:
-    """One figure for several trainings, in the same resamples: the interval is of rows, not of seeds."""
-    found = [estimate for name in names if (estimate := measured.figures[(name, which)]) is not None]
-    return Estimate(statistics.fmean(each.value for each in found), np.mean([each.drawn for each in found], axis=0))
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """What is measured on, and all that is compared on it.
@@ -178,8 +172,14 @@ class Compared:
     measured: Measured
 
     def mean(self, name: str, which: Measure) -> Estimate:
-        """Of a line of a table."""
-        return mean_over_seeds(self.measured, self.names[name], which)
+        """One figure for all seeds of a line, in the same resamples: the interval is of rows, not of seeds."""
+        found = self.figures(name, which)
+        return Estimate(statistics.fmean(each.value for each in found), np.mean([each.drawn for each in found], axis=0))
+
+    def figures(self, name: str, which: Measure) -> list[Estimate]:
+        """That of each seed of a line; a seed without one is left out."""
+        columns = self.names[name]
+        return [found for column in columns if (found := self.measured.figures[(column, which)]) is not None]
 
     def above(self, name: str, other: str) -> str:
         """By how much a line is higher than another at equal length, with 95 % interval, and the paired p of that."""
@@ -227,13 +227,12 @@ def figures(world: World, variants: Sequence[Variant], results: Sequence[Trained
 
 def _quality(title: str, on: Compared, seeds: Mapping[str, Sequence[Trained]]) -> Section:
     """Figures on one material."""
-    measured = on.measured
     rows = []
-    for name, columns_of in on.names.items():
+    for name in on.names:
         cells = [name]
         for which in MEASURES:
             estimate = on.mean(name, which)
-            values = [one.value for each in columns_of if (one := measured.figures[(each, which)]) is not None]
+            values = [each.value for each in on.figures(name, which)]
             seeds_of = f"; {min(values):.3f}–{max(values):.3f}" if len(values) > 1 else ""
             cells.append(f"{estimate.interval}{seeds_of}")
         cells.append("" if name == NGRAMS else on.above(name, NGRAMS))
@@ -243,8 +242,8 @@ def _quality(title: str, on: Compared, seeds: Mapping[str, Sequence[Trained]]) -
     return Section(
         title=title,
         text=(
-            f"{measured.population.rows.size:,} rows, {measured.close.size} pairs within 20 % in length; mean over "
-            "seeds with the 95 % interval over rows; then least and greatest seed."
+            f"{on.measured.population.rows.size:,} rows, {on.measured.close.size} pairs within 20 % in length; mean "
+            "over seeds with the 95 % interval over rows; then least and greatest seed."
         ),
         columns=["", *(which.value for which in MEASURES), "stratified, less n-grams", "minutes"],
         rows=rows,
@@ -282,7 +281,7 @@ def _lost(public: Compared, agreed: Compared) -> Section:
 
 def losses_of(on: Compared) -> tuple[dict[str, float], int]:
     """By column, how many comparisons at equal length are lost, a tie for half; and how many there are."""
-    rows = population_of(on.columns).rows
+    rows = on.measured.population.rows
     labels, lengths = on.material.labels[rows], on.material.lengths[rows]
     pairs = {column.name: ranked_near_pairs(column.scores[rows], labels, lengths) for column in on.columns}
     return {name: each.pairs * (1 - each.share) for name, each in pairs.items()}, next(iter(pairs.values())).pairs
